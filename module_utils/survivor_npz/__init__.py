@@ -1,0 +1,1 @@
+"""JSON survivors to NPZ, on one host and across the fleet."""

@@ -1,0 +1,51 @@
+"""Checksums of a file, in one pass."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from typing import NamedTuple, Optional
+
+_BLOCK = 1 << 20
+
+
+class Digests(NamedTuple):
+    """A regular file's identity: SHA-256, SHA-1 (for `copy`), bytes, mtime in nanoseconds."""
+
+    sha256: str
+    sha1: str
+    size: int
+    mtime_ns: int
+
+
+def digests_of(path: str) -> Digests:
+    """Read a regular file once and return its digests.
+
+    Raises:
+        OSError: the file can't be opened or read, is no regular file, or changed while it was read.
+    """
+    sha256, sha1 = hashlib.sha256(), hashlib.sha1(usedforsecurity=False)
+    # O_NONBLOCK: a FIFO under this name must not hang the run.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb", buffering=0) as file:
+        before = os.fstat(file.fileno())
+        if not stat.S_ISREG(before.st_mode):
+            raise OSError(f"{path}: not a regular file")
+        while True:
+            block = file.read(_BLOCK)
+            if not block:
+                break
+            sha256.update(block)
+            sha1.update(block)
+        after = os.fstat(file.fileno())
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise OSError(f"{path}: changed while it was read")
+    return Digests(sha256.hexdigest(), sha1.hexdigest(), after.st_size, after.st_mtime_ns)
+
+
+def sha256_or_none(path: str) -> Optional[str]:
+    """SHA-256 of a regular file; None where there is no such file."""
+    try:
+        return digests_of(path).sha256
+    except FileNotFoundError:
+        return None

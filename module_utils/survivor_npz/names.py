@@ -1,0 +1,95 @@
+"""Names of all files that stand beside a live NPZ (docs/state-machine.md, "Files")."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Dict, Iterator, List, Tuple
+
+PREFIX_LENGTH = 16
+_HEX = rf"([0-9a-f]{{{PREFIX_LENGTH}}})"
+
+
+class Names:
+    """Every path that belongs to one live copy.
+
+    Args:
+        live: absolute path of the live NPZ.
+
+    Raises:
+        ValueError: `live` is not absolute.
+    """
+
+    def __init__(self, live: str) -> None:
+        if not os.path.isabs(live):
+            raise ValueError(f"{live}: the path of a live copy must be absolute")
+        self.live = os.path.normpath(live)
+        self.directory, self.name = os.path.split(self.live)
+        stem = self.name[: -len(".npz")] if self.name.endswith(".npz") else self.name
+        self._meta = f"{stem}.meta.json"
+
+    def _beside(self, name: str) -> str:
+        return os.path.join(self.directory, name)
+
+    @property
+    def previous(self) -> str:
+        """What was live before the last switch that changed bytes."""
+        return self._beside(f".{self.name}.previous")
+
+    @property
+    def sidecar(self) -> str:
+        """Sidecar of the live NPZ (coordinator only)."""
+        return self._beside(self._meta)
+
+    @property
+    def sidecar_previous(self) -> str:
+        """Sidecar of the previous NPZ."""
+        return self._beside(f".{self._meta}.previous")
+
+    @property
+    def pinned(self) -> str:
+        """Rollback's mark: the digest now live on purpose and the JSON that it ignores."""
+        return self._beside(f".{self._meta}.pinned")
+
+    def staged(self, sha256: str) -> str:
+        """Whole, not live: the NPZ with this SHA-256 (64 hex digits)."""
+        return self._beside(f".{self.name}.{sha256[:PREFIX_LENGTH]}.staged")
+
+    def pending(self, sha256: str) -> str:
+        """Sidecar of the staged NPZ with this SHA-256."""
+        return self._beside(f".{self._meta}.{sha256[:PREFIX_LENGTH]}.pending")
+
+    @staticmethod
+    def temp(path: str) -> str:
+        """Unfinished file of this process that will become `path`."""
+        directory, name = os.path.split(path)
+        return os.path.join(directory, f".{name.lstrip('.')}.tmp.{os.getpid()}")
+
+    def _scan(self, pattern: str) -> Iterator[Tuple[str, str]]:
+        regex = re.compile(pattern)
+        try:
+            entries = sorted(os.listdir(self.directory))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for entry in entries:
+            match = regex.fullmatch(entry)
+            if match:
+                yield match.group(1), self._beside(entry)
+
+    def staged_files(self) -> Dict[str, str]:
+        """Staged files found, by the first 16 digits of their SHA-256."""
+        return dict(self._scan(rf"\.{re.escape(self.name)}\.{_HEX}\.staged"))
+
+    def pending_files(self) -> Dict[str, str]:
+        """Pending sidecars found, by the first 16 digits of their NPZ's SHA-256."""
+        return dict(self._scan(rf"\.{re.escape(self._meta)}\.{_HEX}\.pending"))
+
+    def temp_files(self) -> List[Tuple[str, int]]:
+        """Unfinished files found, each with the pid of the process that wrote it."""
+        ours = rf"\.(?:{re.escape(self.name)}|{re.escape(self._meta)})(?:\.[0-9a-z]+)*\.tmp\.(\d+)"
+        return [(path, int(pid)) for pid, path in self._scan(ours)]
+
+    def foreign_temp_files(self) -> List[str]:
+        """What a killed `copy` task left: ansible-core's own temp names for our files."""
+        ours = rf"(\.ansible_tmp.*{re.escape(self.name)}(?:\.{_HEX}\.staged)?)"
+        return [path for _found, path in self._scan(ours)]
