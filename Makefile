@@ -23,3 +23,10 @@ $(VENV)/dev: requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@ $(VENV)/runtime
 
+# mypy sees our module_utils under the name that Ansible gives it.
+.PHONY: mypy
+mypy: $(VENV)/dev ## Check the types
+	@mkdir -p build/mypy/ansible/module_utils
+	@ln -sfn ../../../../module_utils/survivor_npz build/mypy/ansible/module_utils/survivor_npz
+	mypy -p ansible.module_utils.survivor_npz
+	MYPYPATH=demo mypy --scripts-are-modules $(wildcard library/*.py plugins/*/*.py demo/*.py)
