@@ -55,6 +55,10 @@ class Names:
         """Whole, not live: the NPZ with this SHA-256 (64 hex digits)."""
         return self._beside(f".{self.name}.{sha256[:PREFIX_LENGTH]}.staged")
 
+    def outgoing(self, sha256: str) -> str:
+        """What was live and becomes the previous, between the two renames of a switch."""
+        return self._beside(f".{self.name}.{sha256[:PREFIX_LENGTH]}.outgoing")
+
     def pending(self, sha256: str) -> str:
         """Sidecar of the staged NPZ with this SHA-256."""
         return self._beside(f".{self._meta}.{sha256[:PREFIX_LENGTH]}.pending")
@@ -79,6 +83,10 @@ class Names:
     def staged_files(self) -> Dict[str, str]:
         """Staged files found, by the first 16 digits of their SHA-256."""
         return dict(self._scan(rf"\.{re.escape(self.name)}\.{_HEX}\.staged"))
+
+    def outgoing_files(self) -> Dict[str, str]:
+        """Outgoing files found, by the first 16 digits of their SHA-256."""
+        return dict(self._scan(rf"\.{re.escape(self.name)}\.{_HEX}\.outgoing"))
 
     def pending_files(self) -> Dict[str, str]:
         """Pending sidecars found, by the first 16 digits of their NPZ's SHA-256."""

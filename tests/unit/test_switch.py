@@ -1,0 +1,206 @@
+"""The atomic switch of one live copy: every refusal, every way back."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+from ansible.module_utils.survivor_npz import durable, leftovers, recover, switch
+from ansible.module_utils.survivor_npz.names import Names
+
+OLD, NEW = b"old bytes", b"new bytes"
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def put_sidecar(path: str, data: bytes) -> None:
+    Path(path).write_text(json.dumps({"npz_sha256": sha(data)}))
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> Names:
+    names = Names(str(tmp_path / "bidirectional_survivors_binary.npz"))
+    Path(names.live).write_bytes(OLD)
+    put_sidecar(names.sidecar, OLD)
+    Path(names.staged(sha(NEW))).write_bytes(NEW)
+    put_sidecar(names.pending(sha(NEW)), NEW)
+    return names
+
+
+def test_activation_keeps_the_way_back(names: Names) -> None:
+    done = switch.activate(names, sha(NEW), expect=sha(OLD), sidecars=True)
+    assert done == switch.Switch(True, sha(OLD), sha(NEW), sha(OLD))
+    assert Path(names.live).read_bytes() == NEW
+    assert Path(names.previous).read_bytes() == OLD
+    assert recover.sidecar_sha256(names.sidecar) == sha(NEW)
+    assert recover.sidecar_sha256(names.sidecar_previous) == sha(OLD)
+    assert leftovers.leftovers(names) == []
+
+
+def test_second_activation_changes_nothing(names: Names) -> None:
+    switch.activate(names, sha(NEW), expect=sha(OLD), sidecars=True)
+    before = {path: os.lstat(os.path.join(names.directory, path)) for path in os.listdir(names.directory)}
+    assert not switch.activate(names, sha(NEW), expect=sha(NEW), sidecars=True).changed
+    after = {path: os.lstat(os.path.join(names.directory, path)) for path in os.listdir(names.directory)}
+    assert {k: (v.st_ino, v.st_mtime_ns) for k, v in before.items()} == {
+        k: (v.st_ino, v.st_mtime_ns) for k, v in after.items()
+    }
+
+
+def test_dry_run_writes_nothing_and_needs_no_staged_file(names: Names) -> None:
+    os.unlink(names.staged(sha(NEW)))
+    listing = sorted(os.listdir(names.directory))
+    assert switch.activate(names, sha(NEW), expect=sha(OLD), check=True).changed
+    assert sorted(os.listdir(names.directory)) == listing
+    assert Path(names.live).read_bytes() == OLD
+
+
+def test_two_controllers_cannot_interleave(names: Names) -> None:
+    Path(names.live).write_bytes(b"someone else's")
+    with pytest.raises(recover.SwitchError, match="changed since this run looked") as refusal:
+        switch.activate(names, sha(NEW), expect=sha(OLD))
+    assert refusal.value.code == "moved"
+    assert Path(names.live).read_bytes() == b"someone else's"
+
+
+@pytest.mark.parametrize(
+    ("damage", "code"),
+    [
+        (lambda names: os.unlink(names.staged(sha(NEW))), "not_staged"),
+        (lambda names: Path(names.staged(sha(NEW))).write_bytes(b"half"), "corrupt"),
+    ],
+)
+def test_a_staged_file_is_believed_by_checksum_only(names: Names, damage, code: str) -> None:
+    damage(names)
+    with pytest.raises(recover.SwitchError) as refusal:
+        switch.activate(names, sha(NEW), expect=sha(OLD), sidecars=True)
+    assert refusal.value.code == code
+    assert Path(names.live).read_bytes() == OLD
+    assert not os.path.exists(names.previous)
+
+
+def test_an_owned_symlink_is_never_replaced(names: Names, tmp_path: Path) -> None:
+    target = tmp_path / "accumulator.npz"
+    os.rename(names.live, target)
+    os.symlink(target, names.live)
+    with pytest.raises(recover.SwitchError, match="survivor_npz_convert: never") as refusal:
+        switch.activate(names, sha(NEW), expect=sha(OLD))
+    assert refusal.value.code == "symlink"
+    assert os.path.islink(names.live)
+
+
+def test_a_directory_at_the_destination_is_refused(names: Names) -> None:
+    os.unlink(names.live)
+    os.mkdir(names.live)
+    with pytest.raises(recover.SwitchError, match="not a regular file"):
+        switch.activate(names, sha(NEW), expect=None)
+
+
+def test_a_missing_directory_is_named(tmp_path: Path) -> None:
+    names = Names(str(tmp_path / "nowhere" / "x.npz"))
+    with pytest.raises(recover.SwitchError, match=r"nowhere.*Create the directory"):
+        switch.activate(names, sha(NEW), expect=None)
+
+
+def test_the_first_activation_goes_back_to_no_file(names: Names) -> None:
+    os.unlink(names.live)
+    os.unlink(names.sidecar)
+    switch.activate(names, sha(NEW), expect=None, sidecars=True)
+    assert switch.revert(names, sha(NEW), None, sidecars=True).changed
+    assert not os.path.exists(names.live)
+    assert not os.path.exists(names.sidecar)
+
+
+def test_a_revert_brings_back_file_and_sidecar(names: Names) -> None:
+    switch.activate(names, sha(NEW), expect=sha(OLD), sidecars=True)
+    assert switch.revert(names, sha(NEW), sha(OLD), sidecars=True, check=True).changed
+    assert Path(names.live).read_bytes() == NEW
+    assert switch.revert(names, sha(NEW), sha(OLD), sidecars=True).changed
+    assert Path(names.live).read_bytes() == OLD
+    assert recover.sidecar_sha256(names.sidecar) == sha(OLD)
+    assert not switch.revert(names, sha(NEW), sha(OLD), sidecars=True).changed
+
+
+def test_a_revert_never_undoes_another_controllers_switch(names: Names) -> None:
+    switch.activate(names, sha(NEW), expect=sha(OLD))
+    Path(names.live).write_bytes(b"third")
+    with pytest.raises(recover.SwitchError) as refusal:
+        switch.revert(names, sha(NEW), sha(OLD))
+    assert refusal.value.code == "moved"
+
+
+def test_rollback_stages_the_previous_file_and_pins_it(names: Names) -> None:
+    switch.activate(names, sha(NEW), expect=sha(OLD), sidecars=True)
+    assert switch.stage_previous(names, sha(OLD), sidecars=True, check=True).changed
+    assert names.staged_files() == {}
+    assert switch.stage_previous(names, sha(OLD), sidecars=True).changed
+    assert not switch.stage_previous(names, sha(OLD), sidecars=True).changed
+    source = {"path": "/x.json", "size": 3, "mtime_ns": 4}
+    switch.activate(names, sha(OLD), expect=sha(NEW), sidecars=True, pin=source)
+    assert Path(names.live).read_bytes() == OLD
+    assert Path(names.previous).read_bytes() == NEW
+    assert recover.sidecar_sha256(names.sidecar) == sha(OLD)
+    assert json.loads(Path(names.pinned).read_text()) == {"sha256": sha(OLD), "source": source}
+    assert leftovers.leftovers(names) == []
+
+
+def test_the_next_activation_ends_the_pin(names: Names) -> None:
+    switch.write_pin(names, sha(OLD), {})
+    switch.activate(names, sha(NEW), expect=sha(OLD), sidecars=True)
+    assert not os.path.exists(names.pinned)
+
+
+def test_a_previous_file_of_other_bytes_is_no_way_back(names: Names) -> None:
+    Path(names.previous).write_bytes(b"rotten")
+    with pytest.raises(recover.SwitchError) as refusal:
+        switch.stage_previous(names, sha(b"what it should hold"))
+    assert refusal.value.code == "no_previous"
+
+
+def test_a_pending_sidecar_of_the_live_file_rolls_forward(names: Names) -> None:
+    os.replace(names.staged(sha(NEW)), names.live)
+    assert recover.recover(names, sidecars=True, check=True)
+    assert recover.sidecar_sha256(names.sidecar) == sha(OLD)
+    assert recover.recover(names, sidecars=True)
+    assert recover.sidecar_sha256(names.sidecar) == sha(NEW)
+    assert not recover.recover(names, sidecars=True)
+
+
+def test_clean_removes_only_what_dead_runs_left(names: Names) -> None:
+    dead = f"{names.directory}/.{os.path.basename(names.live)}.tmp.4194305"
+    mine = f"{names.directory}/.{os.path.basename(names.live)}.tmp.{os.getppid()}"
+    copied = f"{names.directory}/.ansible_tmp8x{os.path.basename(names.staged(sha(NEW)))}"
+    stranger = f"{names.directory}/other.npz.tmp.4194305"
+    for path in (dead, mine, copied, stranger):
+        Path(path).write_bytes(b"x")
+    assert leftovers.clean(names, keep={sha(NEW)}, check=True) == [dead, copied]
+    assert leftovers.clean(names, keep={sha(NEW)}) == [dead, copied]
+    assert leftovers.clean(names) == [names.staged(sha(NEW)), names.pending(sha(NEW))]
+    assert os.path.exists(mine)
+    assert os.path.exists(stranger)
+
+
+def test_a_file_that_somebody_else_owns_is_copied_where_it_cannot_be_linked(
+    names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    switch.activate(names, sha(NEW), expect=sha(OLD))
+    assert Path(names.previous).read_bytes() == OLD
+
+
+def test_a_half_written_file_never_stays_when_the_disk_is_full(
+    names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        durable.write_file(names.pinned, b"x")
+    assert not os.path.exists(names.pinned)
