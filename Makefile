@@ -1,5 +1,6 @@
 # survivor-npz: `make demo` shows it, `make test` proves it.
 SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
@@ -7,26 +8,79 @@ BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 export LC_ALL := C.UTF-8
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+# Passed on to ansible-playbook by `make demo`, to pytest by `make unit`.
 ARGS ?=
 
 .PHONY: help
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-$(VENV)/runtime: requirements.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+.PHONY: python-version
+python-version:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else f"$(PYTHON) is {sys.version.split()[0]}, but ansible-core 2.19 needs 3.11 or newer: make PYTHON=python3.11 …")'
+
+# Two stamps in one environment: what operators need, and that plus what developers need.
+$(VENV)/runtime: requirements.txt | python-version
+	@echo "make: setting up $(VENV) from $<"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-$(VENV)/dev: requirements-dev.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	@touch $@ $(VENV)/runtime
+$(VENV)/dev: requirements-dev.txt requirements.txt | python-version
+	@echo "make: setting up $(VENV) from $<"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $(VENV)/runtime $@
+
+.PHONY: demo
+demo: $(VENV)/runtime ## One machine plays Zeus and three rigs (ARGS=--check: a dry run)
+	@python demo/set_up.py
+	@ansible-playbook -i inventory/demo.ini playbooks/step25.yml $(ARGS)
+
+.PHONY: test
+test: lint unit molecule-short ## Everything: lint, unit, module, playbook tests, molecule on real hosts
+
+.PHONY: unit
+unit: $(VENV)/dev ## Unit, module and playbook tests (ARGS=… for pytest)
+	@pytest -n 2 --dist worksteal $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/dev mypy ## ruff, mypy, yamllint, ansible-lint, shellcheck
+	@ruff check .
+	@ruff format --check --quiet .
+	@yamllint --strict .
+	@ansible-lint --offline -q
+	@git ls-files -z '*.sh' .ci/run | xargs -0 -r shellcheck
+	@echo "lint: clean"
 
 # mypy sees our module_utils under the name that Ansible gives it.
 .PHONY: mypy
 mypy: $(VENV)/dev ## Check the types
 	@mkdir -p build/mypy/ansible/module_utils
 	@ln -sfn ../../../../module_utils/survivor_npz build/mypy/ansible/module_utils/survivor_npz
-	mypy -p ansible.module_utils.survivor_npz
-	MYPYPATH=demo mypy --scripts-are-modules $(wildcard library/*.py plugins/*/*.py demo/*.py)
+	@mypy --no-error-summary -p ansible.module_utils.survivor_npz
+	@MYPYPATH=demo mypy --no-error-summary --scripts-are-modules $(wildcard library/*.py plugins/*/*.py demo/*.py)
+
+.PHONY: bench
+bench: $(VENV)/dev ## Speed and memory, as ratios to a plain converter measured in the same run
+	@python benchmarks/bench.py $(ARGS)
+
+.PHONY: torture
+torture: $(VENV)/dev ## Every crash point, random kills, mutated inputs, the whole truth table
+	@pytest -m "slow or not slow" --timeout=7200 tests/torture $(ARGS)
+	@pytest -n 2 -m slow --timeout=600 tests/playbook $(ARGS)
+
+.PHONY: lock
+lock: ## Write the lock files anew (needs pip-tools)
+	@for name in requirements requirements-dev; do \
+	  CUSTOM_COMPILE_COMMAND="make lock" pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
+	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links -o $$name.txt $$name.in; \
+	done
+
+.PHONY: clean
+clean: hosts-clean ## Remove every trace: environment, demo, caches, test hosts
+	@rm -rf $(VENV) .demo .cache build .pytest_cache .mypy_cache .ruff_cache .hypothesis .ansible
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Real hosts in containers: molecule, molecule-short, hosts-clean.
+-include molecule.mk
