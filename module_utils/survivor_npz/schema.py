@@ -1,0 +1,103 @@
+"""The 22 arrays of schema 3, in one table. Reader, checks, writer, sidecar, docs and tests derive from it.
+
+Standard library only: rigs import this without numpy.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, NamedTuple, Tuple
+
+SCHEMA_VERSION = 3
+CONVERTER_VERSION = "4.0.0"
+
+# How a column is made from its key, see columns.py.
+SEED, RATE, INT, RANGE, NUMBER, MODE, PRNG = "seed", "rate", "int", "range", "number", "mode", "prng"
+
+
+class Field(NamedTuple):
+    """One array of the NPZ: its name, numpy dtype string, JSON key, kind, and group in the sidecar."""
+
+    array: str
+    dtype: str
+    key: str
+    kind: str
+    group: str
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return int(self.dtype[2:])
+
+
+FIELDS: Tuple[Field, ...] = (
+    Field("seeds", "<u4", "seed", SEED, "core"),
+    Field("forward_matches", "<f4", "forward_match_rate", RATE, "core"),
+    Field("reverse_matches", "<f4", "reverse_match_rate", RATE, "core"),
+    Field("window_size", "<i4", "window_size", INT, "metadata_int"),
+    Field("offset", "<i4", "offset", INT, "metadata_int"),
+    Field("trial_number", "<i4", "trial_number", INT, "metadata_int"),
+    Field("skip_min", "<i4", "skip_min", INT, "metadata_int"),
+    Field("skip_max", "<i4", "skip_max", INT, "metadata_int"),
+    Field("skip_range", "<i4", "skip_range", RANGE, "metadata_int"),
+    Field("forward_count", "<f4", "forward_count", NUMBER, "metadata_float"),
+    Field("reverse_count", "<f4", "reverse_count", NUMBER, "metadata_float"),
+    Field("bidirectional_count", "<f4", "bidirectional_count", NUMBER, "metadata_float"),
+    Field("intersection_count", "<f4", "intersection_count", NUMBER, "metadata_float"),
+    Field("intersection_ratio", "<f4", "intersection_ratio", NUMBER, "metadata_float"),
+    Field("intersection_weight", "<f4", "intersection_weight", NUMBER, "metadata_float"),
+    Field("bidirectional_selectivity", "<f4", "bidirectional_selectivity", NUMBER, "metadata_float"),
+    Field("forward_only_count", "<f4", "forward_only_count", NUMBER, "metadata_float"),
+    Field("reverse_only_count", "<f4", "reverse_only_count", NUMBER, "metadata_float"),
+    Field("survivor_overlap_ratio", "<f4", "survivor_overlap_ratio", NUMBER, "metadata_float"),
+    Field("score", "<f4", "score", NUMBER, "metadata_float"),
+    Field("skip_mode", "|u1", "skip_mode", MODE, "categorical"),
+    Field("prng_type", "|u1", "prng_type", PRNG, "categorical"),
+)
+BY_ARRAY: Dict[str, Field] = {field.array: field for field in FIELDS}
+BYTES_PER_SURVIVOR = sum(field.itemsize for field in FIELDS)
+
+# What stands in for the match rates where no record of the file has one (shape A).
+COUNT_FOR_RATE: Dict[str, str] = {
+    "forward_match_rate": "forward_count",
+    "reverse_match_rate": "reverse_count",
+}
+# A record that lacks one rate takes the other direction's.
+OTHER_RATE: Dict[str, str] = {
+    "forward_match_rate": "reverse_match_rate",
+    "reverse_match_rate": "forward_match_rate",
+}
+
+# Keys that Step 1 writes and the NPZ does not hold: said in the sidecar, not silently dropped.
+LEFT_OUT = ("sessions", "prng_base")
+KNOWN_KEYS = frozenset(field.key for field in FIELDS)
+
+SKIP_MODES: Dict[str, int] = {"constant": 0, "variable": 1}
+
+_FAMILIES = (
+    "java_lcg",
+    "lcg32",
+    "minstd",
+    "mt19937",
+    "pcg32",
+    "philox4x32",
+    "sfc64",
+    "xorshift128",
+    "xorshift32",
+    "xorshift64",
+    "xoshiro256pp",
+)
+_VARIANTS = ("", "_hybrid", "_hybrid_reverse", "_reverse")
+_LEGACY_FAMILIES = ("java_lcg", "mt19937", "xorshift128", "lcg32", "minstd", "randu")
+
+HYBRID = "_hybrid"
+REGISTRY: Dict[str, int] = {
+    family + variant: len(_VARIANTS) * i + j
+    for i, family in enumerate(_FAMILIES)
+    for j, variant in enumerate(_VARIANTS)
+}
+LEGACY: Dict[str, int] = {
+    family + variant: 2 * i + j
+    for i, family in enumerate(_LEGACY_FAMILIES)
+    for j, variant in enumerate(("", "_reverse"))
+}
+PRNG_TABLES: Dict[str, Dict[str, int]] = {"registry": REGISTRY, "legacy": LEGACY}
