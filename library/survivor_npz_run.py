@@ -1,0 +1,257 @@
+#!/usr/bin/python
+"""Start, look at, read and stop Step 2.5 on the coordinator."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: survivor_npz_run
+short_description: Start, look at, read and stop Step 2.5 under a supervisor of its own
+description:
+  - Starts the script without a shell, in the pipeline directory, under a small supervisor that outlives the
+    connection and the controller and owns the lock, the time limit, the log and the run record.
+  - One run at a time per pipeline directory. A lock left by a dead run or by a restart never blocks.
+  - To see the output live use M(survivor_npz_live), which is built on this module.
+options:
+  state:
+    description:
+      - V(query) tells whether a run is on. V(started) starts one and returns after its proof of life.
+      - V(stopped) ends the one that is on, with all that it started on this host. V(output) reads a log.
+    type: str
+    choices: [query, started, stopped, output]
+    default: query
+  dir:
+    description: Pipeline directory.
+    type: path
+    required: true
+  script:
+    description:
+      - The script, relative to O(dir). Run as it is if it may be executed, else with C(bash).
+      - Required for O(state=started).
+    type: str
+  args:
+    description: Its arguments. No shell sees them.
+    type: list
+    elements: str
+    default: []
+  environment:
+    description: Environment variables for the script, beside the ones that the module runs with.
+    type: dict
+    default: {}
+  creates:
+    description: Files, relative to O(dir), that the run must write to be a success.
+    type: list
+    elements: str
+    default: []
+  timeout:
+    description: Seconds after which the script is stopped, output or none. V(0) means no limit.
+    type: float
+    default: 0
+  grace:
+    description: Seconds between SIGTERM and SIGKILL when it is stopped.
+    type: float
+    default: 5
+  npz:
+    description: What the record shall say of the NPZ (C(sha256), C(survivor_count)).
+    type: dict
+    default: {}
+  proved:
+    description: The hosts that proved the NPZ, for the record.
+    type: list
+    elements: str
+    default: []
+  token:
+    description: Names the request, so that one repeated after a lost connection finds its own run.
+    type: str
+  proof:
+    description: Seconds that a started script is watched before the module returns.
+    type: float
+    default: 0.5
+  run:
+    description: Name of a run; for O(state=output), and to stop that run only.
+    type: str
+  offset:
+    description: First byte of the log to read; a negative one counts from the end.
+    type: int
+    default: 0
+  wait:
+    description: Seconds to wait for new output.
+    type: float
+    default: 0
+  limit:
+    description: Most bytes to read at once.
+    type: int
+    default: 1048576
+attributes:
+  check_mode:
+    support: full
+    description: Nothing is started or stopped.
+  diff_mode:
+    support: none
+    description: There is nothing to compare.
+author:
+  - survivor-npz
+"""
+
+EXAMPLES = r"""
+- name: Is a run on?
+  survivor_npz_run:
+    dir: ~/distributed_prng_analysis
+
+- name: Start one and let it run
+  survivor_npz_run:
+    dir: ~/distributed_prng_analysis
+    state: started
+    script: run_scorer_meta_optimizer.sh
+    args: ["100"]
+    creates: [optimal_scorer_config.json]
+"""
+
+RETURN = r"""
+running:
+  description: Whether a run is on.
+  returned: always
+  type: bool
+message:
+  description: One sentence for the operator.
+  returned: not for O(state=output)
+  type: str
+pid:
+  description: Process id of the script.
+  returned: when a run is or was on
+  type: int
+run:
+  description: The run's name.
+  returned: when a run is or was on
+  type: str
+start:
+  description: Its start, UTC.
+  returned: when a run is or was on
+  type: str
+log:
+  description: Path of its log.
+  returned: when a run is or was on
+  type: str
+host:
+  description: Name that the host gives itself.
+  returned: when a run is or was on
+  type: str
+command:
+  description: The argument list.
+  returned: when a run is or was on
+  type: list
+  elements: str
+last:
+  description: Record of the last run.
+  returned: O(state=query), when none is on
+  type: dict
+record:
+  description: Record of the run.
+  returned: when it is over
+  type: dict
+refused:
+  description: The run in the way.
+  returned: when a start is refused
+  type: dict
+data:
+  description:
+    - Bytes of the log, base64. Beside it C(offset) (the next one), C(size), C(times), C(elapsed), C(silent) and
+      C(log_cut).
+  returned: O(state=output)
+  type: str
+"""
+
+import os
+from typing import Any, Dict
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.survivor_npz import runs
+
+_JOB = ("args", "creates", "timeout", "grace", "npz", "proved", "token")
+
+
+def _started(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
+    command = runs.command(args["dir"], args["script"], args["args"])
+    if check:
+        return {
+            **runs.query(args["dir"]),
+            "changed": True,
+            "command": command,
+            "message": "Step 2.5 would start",
+        }
+    job = {key: args[key] for key in _JOB} | {"dir": args["dir"], "command": command}
+    job["environment"] = {key: str(value) for key, value in args["environment"].items()}
+    try:
+        record = runs.start(job)
+    except runs.RunError as error:
+        note = error.note or {}
+        if not note or not args["token"] or note.get("token") != args["token"]:
+            raise
+        record = note  # our own start, whose answer the connection lost
+    answer = {"changed": True, "running": True, **record, "message": "Step 2.5 started"}
+    life = runs.read(args["dir"], record["run"], wait=args["proof"], limit=0, offset=1 << 62)
+    if not life["running"]:
+        answer.update(running=False, record=life["record"], message=life["record"]["message"])
+    return answer
+
+
+def _stopped(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
+    if check:
+        note = runs.query(args["dir"])
+        return {**note, "changed": note["running"]}
+    record = runs.stop(args["dir"], args["run"])
+    if not record:
+        return {
+            "changed": False,
+            "running": False,
+            "message": "Step 2.5 is not running: there is nothing to stop",
+        }
+    keys: Dict[str, Any] = {
+        key: record[key] for key in ("run", "pid", "start", "log", "host", "command") if key in record
+    }
+    return {"changed": True, "running": False, **keys, "record": record, "message": record["message"]}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"choices": ["query", "started", "stopped", "output"], "default": "query"},
+            "dir": {"type": "path", "required": True},
+            "script": {},
+            "args": {"type": "list", "elements": "str", "default": []},
+            "environment": {"type": "dict", "default": {}},
+            "creates": {"type": "list", "elements": "str", "default": []},
+            "timeout": {"type": "float", "default": 0},
+            "grace": {"type": "float", "default": 5},
+            "npz": {"type": "dict", "default": {}},
+            "proved": {"type": "list", "elements": "str", "default": []},
+            "token": {"no_log": False},
+            "proof": {"type": "float", "default": 0.5},
+            "run": {},
+            "offset": {"type": "int", "default": 0},
+            "wait": {"type": "float", "default": 0},
+            "limit": {"type": "int", "default": runs.LIMIT},
+        },
+        required_if=[("state", "started", ["script"]), ("state", "output", ["run"])],
+        supports_check_mode=True,
+    )
+    args: Dict[str, Any] = module.params
+    args["dir"] = os.path.realpath(args["dir"])
+    try:
+        if args["state"] == "started":
+            result = _started(args, module.check_mode)
+        elif args["state"] == "stopped":
+            result = _stopped(args, module.check_mode)
+        elif args["state"] == "output":
+            result = runs.read(args["dir"], args["run"], args["offset"], args["wait"], args["limit"])
+        else:
+            result = runs.query(args["dir"])
+    except runs.RunError as error:
+        module.fail_json(msg=str(error), refused=error.note or {}, running=bool(error.note))
+    except OSError as error:
+        module.fail_json(msg=f"{error.strerror}: {error.filename or args['dir']}", refused={}, running=False)
+    module.exit_json(**{"changed": False, **result})
+
+
+if __name__ == "__main__":
+    main()
