@@ -1,0 +1,150 @@
+"""Run a module of ours (or any other) as Ansible does: in this process, in a fork of it, or in its own."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+import ansible.module_utils
+from ansible.module_utils import basic
+
+ROOT = Path(__file__).resolve().parents[2]
+for _list, _entry in ((ansible.module_utils.__path__, "module_utils"), (sys.path, "library")):
+    if str(ROOT / _entry) not in _list:
+        _list.append(str(ROOT / _entry))
+
+LAUNCH = (
+    "import sys, runpy, ansible.module_utils as m; m.__path__.append(sys.argv.pop(1)); "
+    "path = sys.argv.pop(1); sys.argv[0] = path; runpy.run_path(path, run_name='__main__')"
+)
+
+
+def arguments(args: Dict[str, Any], check: bool = False, diff: bool = False) -> bytes:
+    """What Ansible hands a module: its arguments as JSON."""
+    internal = {
+        "_ansible_check_mode": check,
+        "_ansible_diff": diff,
+        "_ansible_remote_tmp": tempfile.gettempdir(),
+    }
+    return json.dumps({"ANSIBLE_MODULE_ARGS": {**internal, **args}}).encode()
+
+
+def answer_of(out: str) -> Dict[str, Any]:
+    """The one JSON object that a module prints. Raises AssertionError for anything else."""
+    lines = [line for line in out.splitlines() if line.strip()]
+    assert len(lines) == 1, f"a module must print one JSON object, not:\n{out[-4000:]}"
+    answer: Dict[str, Any] = json.loads(lines[0])
+    assert "Traceback" not in out, f"a traceback reached the operator:\n{out[-4000:]}"
+    assert not answer.get("exception"), answer
+    if answer.get("failed"):
+        assert answer.get("msg"), "a failure without a message"
+    return answer
+
+
+def run_here(module: str, args: Dict[str, Any], check: bool = False, diff: bool = False) -> Dict[str, Any]:
+    """Run `library/<module>.py` in this process and return its result."""
+    name = importlib.import_module(module)
+    previous = basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE
+    basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = arguments(args, check, diff), "legacy"
+    with contextlib.suppress(AttributeError):
+        basic._PARSED_MODULE_ARGS = None
+    out = io.StringIO()
+    with contextlib.suppress(ImportError, AttributeError):
+        from ansible.module_utils.common import warnings
+
+        warnings._global_warnings.clear()
+        warnings._global_deprecations.clear()
+    try:
+        with contextlib.redirect_stdout(out):
+            name.main()
+    except SystemExit:
+        pass
+    finally:
+        basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = previous
+    return answer_of(out.getvalue())
+
+
+def command(module_path: str, args_file: str) -> List[str]:
+    """The command line of one module run: the module's own file, its arguments in a JSON file."""
+    return [sys.executable, "-c", LAUNCH, str(ROOT / "module_utils"), module_path, args_file]
+
+
+def start(
+    args: Dict[str, Any], where: Path, module: str = "convert_survivors", check: bool = False
+) -> subprocess.Popen[str]:
+    """Start a module in a process (and session) of its own; `where` takes the arguments file."""
+    file = where / f"args-{os.getpid()}.json"
+    file.write_bytes(arguments(args, check))
+    return subprocess.Popen(
+        command(str(ROOT / "library" / f"{module}.py"), str(file)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run_process(
+    args: Dict[str, Any],
+    where: Path,
+    module: str = "convert_survivors",
+    check: bool = False,
+    timeout: float = 60,
+) -> Dict[str, Any]:
+    """Run a module in a process of its own and return its result."""
+    process = start(args, where, module, check)
+    out, err = process.communicate(timeout=timeout)
+    assert "Traceback" not in err, err[-4000:]
+    return answer_of(out)
+
+
+def in_fork(function: Callable[[], Any]) -> Tuple[Optional[int], Any]:
+    """Call `function` in a forked child that leads its own session.
+
+    Returns:
+        (signal that ended the child or None, what the function returned, as JSON).
+    """
+    pid, read = fork(function)
+    with os.fdopen(read, "rb") as pipe:
+        data = pipe.read()
+    _pid, status = os.waitpid(pid, 0)
+    if os.WIFSIGNALED(status):
+        return os.WTERMSIG(status), None
+    assert data, f"the child ended with {status} and no answer"
+    answer = json.loads(data)
+    assert "error" not in answer, answer["error"]
+    return None, answer["value"]
+
+
+def fork(function: Callable[[], Any]) -> Tuple[int, int]:
+    """As in_fork, but return at once: the child's pid and the pipe with its answer."""
+    read, write = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        os.close(write)
+        return pid, read
+    status = 1
+    try:
+        os.close(read)
+        os.setsid()
+        try:
+            text = json.dumps({"value": function()})
+            status = 0
+        except BaseException as error:
+            import traceback
+
+            text = json.dumps({"error": f"{error!r}\n{traceback.format_exc()}"})
+        # A worker may hold the pipe's other end no longer than this process: see the timeouts of pytest.
+        os.write(write, text.encode()[:60000])
+    finally:
+        os._exit(status)
