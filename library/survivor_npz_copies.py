@@ -1,0 +1,152 @@
+#!/usr/bin/python
+"""Facts of every copy of the survivor NPZ on one host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: survivor_npz_copies
+short_description: Look at every copy of the survivor NPZ on a host
+description:
+  - Tells of each copy whether it is there, its checksums, survivors, schema, owner and mode, what is staged or kept
+    beside it, and whether its directory can take a new one. Reads only.
+  - Needs nothing but the Python standard library, so that it runs on a bare rig.
+options:
+  directory:
+    description: Pipeline directory. C(~) is the home of the user that the task runs as.
+    type: str
+    required: true
+  paths:
+    description: Copies that must be on the host. Relative names are taken from O(directory).
+    type: list
+    elements: str
+    default: []
+  extra_paths:
+    description: Copies that are looked after where they exist.
+    type: list
+    elements: str
+    default: []
+  files:
+    description: Other files that the run needs here.
+    type: list
+    elements: str
+    default: []
+  libraries:
+    description: Python libraries whose version to tell, without importing them.
+    type: list
+    elements: str
+    default: []
+  brief:
+    description: Look at the live files only, not at what stands beside them.
+    type: bool
+    default: false
+  now:
+    description: The controller's clock, Unix seconds, to compare the host's with.
+    type: float
+attributes:
+  check_mode:
+    support: full
+    description: The module reads only.
+  diff_mode:
+    support: none
+    description: Nothing changes.
+author:
+  - survivor-npz
+"""
+
+EXAMPLES = r"""
+- name: Look at the copies of a rig
+  survivor_npz_copies:
+    directory: ~/distributed_prng_analysis
+    paths: [bidirectional_survivors_binary.npz]
+    extra_paths: [/dev/shm/prng/step2/bidirectional_survivors_binary.npz]
+"""
+
+RETURN = r"""
+directory:
+  description: The pipeline directory, absolute.
+  returned: always
+  type: str
+copies:
+  description:
+    - One entry for each copy with C(path), C(required), C(kind) (C(absent), C(file), C(symlink), C(other)), C(exists),
+      C(sha256), C(sha1), C(size), C(mtime_ns), C(mode), C(owner), C(group), C(survivors), C(schema), C(fault), C(error).
+    - Without O(brief) also C(directory) (C(exists), C(writable), C(free) bytes, C(identity)), C(staged) (paths by
+      SHA-256), C(previous) and C(leftovers).
+  returned: always
+  type: list
+  elements: dict
+files:
+  description: The files of O(files) with C(path), C(exists), C(readable), C(executable), C(size), C(mtime_ns).
+  returned: always
+  type: list
+  elements: dict
+libraries:
+  description: Version of each library of O(libraries), null where it is missing.
+  returned: always
+  type: dict
+time:
+  description: The host's clock, Unix seconds.
+  returned: always
+  type: float
+skew:
+  description: The host's clock minus O(now), seconds.
+  returned: always
+  type: float
+hostname:
+  description: The host's own name.
+  returned: always
+  type: str
+python:
+  description: Version of the Python that ran the module.
+  returned: always
+  type: str
+executable:
+  description: Path of the Python that ran the module.
+  returned: always
+  type: str
+user:
+  description: User that the module ran as.
+  returned: always
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.survivor_npz.copies import look_around
+
+
+def main() -> None:
+    """Look and report."""
+    names = {"type": "list", "elements": "str", "default": []}
+    module = AnsibleModule(
+        argument_spec={
+            "directory": {"type": "str", "required": True},
+            "paths": names,
+            "extra_paths": names,
+            "files": names,
+            "libraries": names,
+            "brief": {"type": "bool", "default": False},
+            "now": {"type": "float"},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    try:
+        found = look_around(
+            given["directory"],
+            given["paths"],
+            given["extra_paths"],
+            files=given["files"],
+            libraries=given["libraries"],
+            brief=given["brief"],
+            now=given["now"],
+        )
+    except OSError as error:
+        module.fail_json(
+            msg=f"{error.filename or given['directory']}: {error.strerror or error}. "
+            "Mend the file system or its permissions, then run again."
+        )
+    module.exit_json(changed=False, **found)
+
+
+if __name__ == "__main__":
+    main()

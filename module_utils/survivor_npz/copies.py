@@ -1,0 +1,220 @@
+"""What one host holds: every copy of the NPZ, what stands beside it, and what a run needs there.
+
+Read-only. Standard library only, and nothing is imported that a bare rig may lack: it runs on all of them.
+"""
+
+from __future__ import annotations
+
+import grp
+import importlib.util
+import os
+import platform
+import pwd
+import socket
+import stat
+import sys
+import time
+from importlib import metadata
+from typing import Any, Dict, List, Optional
+
+from ansible.module_utils.survivor_npz.digest import digests_of, sha256_or_none
+from ansible.module_utils.survivor_npz.leftovers import leftovers
+from ansible.module_utils.survivor_npz.names import Names
+from ansible.module_utils.survivor_npz.npzinfo import read_info
+
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+def absolute(path: str, directory: str) -> str:
+    """`path` as this host's user means it: `~` expanded, relative names taken from `directory`."""
+    return os.path.normpath(os.path.join(directory, os.path.expanduser(path)))
+
+
+def _kernel() -> str:
+    """A name of the running kernel: cloned rigs share a machine-id, never a boot."""
+    try:
+        with open(_BOOT_ID, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return socket.gethostname()
+
+
+def _owner(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+def _reason(error: OSError) -> str:
+    return f"{error.filename or ''}: {error.strerror or error}".lstrip(": ")
+
+
+def look_at_directory(path: str) -> Dict[str, Any]:
+    """Whether a directory is there and writable, its free bytes, and an identity that no other one has."""
+    found: Dict[str, Any] = {"path": path, "exists": False, "writable": False, "free": 0, "identity": None}
+    try:
+        info, system = os.stat(path), os.statvfs(path)
+    except OSError as error:
+        found["error"] = error.strerror
+        return found
+    found["exists"] = stat.S_ISDIR(info.st_mode)
+    read_only = bool(system.f_flag & os.ST_RDONLY)
+    found["writable"] = found["exists"] and not read_only and os.access(path, os.W_OK | os.X_OK)
+    found["owner"] = _owner(info.st_uid)
+    found["free"] = system.f_bavail * system.f_frsize
+    found["identity"] = f"{_kernel()}:{info.st_dev}:{info.st_ino}"
+    return found
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISLNK(mode):
+        return "symlink"
+    return "file" if stat.S_ISREG(mode) else "other"
+
+
+def look_at_content(path: str) -> Dict[str, Any]:
+    """Digests and header of a file: `sha256`, `sha1`, `size`, `mtime_ns`, `survivors`, `schema`, `error`."""
+    try:
+        digests = digests_of(path)
+    except OSError as error:
+        return {"error": _reason(error)}
+    info = read_info(path)
+    return {
+        **digests._asdict(),
+        "survivors": info.survivor_count,
+        "schema": info.schema_version,
+        "fault": info.fault,
+    }
+
+
+def _held(paths: Dict[str, str]) -> Dict[str, str]:
+    """Staged files that can be read: `{sha256: path}`, each digest computed now."""
+    found = {}
+    for path in paths.values():
+        if os.path.islink(path):
+            continue
+        try:
+            sha256 = sha256_or_none(path)
+        except OSError:
+            continue
+        if sha256 is not None:
+            found[sha256] = path
+    return found
+
+
+def look_at(path: str, *, required: bool, brief: bool = False) -> Dict[str, Any]:
+    """Facts of one copy.
+
+    Args:
+        path: absolute path of the live NPZ.
+        required: the copy must be on the host; others are looked after only where they exist.
+        brief: the live file's own facts only (the proof).
+
+    Returns:
+        `kind` is `absent`, `file`, `symlink` or `other`; a symlink's content is its target's. Digests and
+        counts are absent where there is nothing to read, and `error` then says why.
+    """
+    names = Names(path)
+    found: Dict[str, Any] = {"path": names.live, "required": required, "kind": "absent", "sha256": None}
+    try:
+        info = os.lstat(names.live)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        found.update(kind="other", error=_reason(error))
+    else:
+        found.update(
+            kind=_kind(info.st_mode),
+            mode=f"{stat.S_IMODE(info.st_mode):04o}",
+            owner=_owner(info.st_uid),
+            group=_group(info.st_gid),
+            mine=os.geteuid() in (0, info.st_uid),
+        )
+        if found["kind"] == "symlink":
+            found["target"] = os.path.realpath(names.live)
+        if found["kind"] in ("symlink", "file"):
+            found.update(look_at_content(names.live))
+    found["exists"] = found["kind"] != "absent"
+    if brief:
+        return found
+    found["directory"] = look_at_directory(names.directory)
+    found["staged"] = _held(names.staged_files())
+    found["leftovers"] = leftovers(names) + list(names.outgoing_files().values())
+    found["previous"] = None
+    if os.path.lexists(names.previous) and not os.path.islink(names.previous):
+        found["previous"] = {"path": names.previous, **look_at_content(names.previous)}
+    return found
+
+
+def look_at_file(path: str) -> Dict[str, Any]:
+    """Whether a file that a run needs is there and usable: `exists`, `readable`, `executable`, size, mtime."""
+    try:
+        info = os.stat(path)
+    except OSError as error:
+        return {"path": path, "exists": False, "error": error.strerror}
+    return {
+        "path": path,
+        "exists": stat.S_ISREG(info.st_mode),
+        "readable": os.access(path, os.R_OK),
+        "executable": os.access(path, os.X_OK),
+        "size": info.st_size,
+        "mtime_ns": info.st_mtime_ns,
+    }
+
+
+def library_version(name: str) -> Optional[str]:
+    """Version of a Python library that this interpreter would import; None where it has none."""
+    if importlib.util.find_spec(name) is None:
+        return None
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def look_around(
+    directory: str,
+    paths: List[str],
+    extra_paths: List[str],
+    *,
+    files: Optional[List[str]] = None,
+    libraries: Optional[List[str]] = None,
+    brief: bool = False,
+    now: Optional[float] = None,
+) -> Dict[str, Any]:
+    """Everything about this host in one look. Two names of one file on the host are looked at once.
+
+    Args:
+        directory, paths, extra_paths, files, libraries, brief: as survivor_npz_copies documents them.
+        now: the controller's clock, Unix seconds; the result's `skew` is this host's minus that.
+    """
+    clock = time.time()
+    base = absolute(directory, os.path.expanduser("~"))
+    wanted: Dict[str, bool] = {}
+    seen = set()
+    for path, required in [(p, True) for p in paths] + [(p, False) for p in extra_paths]:
+        full = absolute(path, base)
+        identity = os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full))
+        if identity not in seen:
+            seen.add(identity)
+            wanted[full] = required
+    return {
+        "directory": base,
+        "hostname": socket.gethostname(),
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "user": _owner(os.geteuid()),
+        "time": clock,
+        "skew": None if now is None else clock - now,
+        "copies": [look_at(path, required=required, brief=brief) for path, required in wanted.items()],
+        "files": [look_at_file(absolute(path, base)) for path in files or []],
+        "libraries": {name: library_version(name) for name in libraries or []},
+    }

@@ -1,0 +1,220 @@
+"""After the recap: what happened on each host, why the run stopped, and what to do next."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: survivor_npz_report
+type: aggregate
+short_description: Report a run over the survivor fleet after the recap
+description:
+  - Collects the facts that tasks set as C(__survivor_npz_report_<section>), and every failure by host.
+  - Prints a table of hosts, the reason of the conversion, seconds per phase, and why the run stopped.
+  - With C(survivor_npz_report) it also writes the same as JSON. C(-) prints it as the last line.
+requirements:
+  - enable in configuration
+"""
+
+import functools
+import json
+import os
+import time
+from typing import Any, Callable, Dict, List, Optional
+
+from ansible import context
+from ansible.plugins.callback import CallbackBase
+
+PREFIX = "__survivor_npz_report_"
+LAUNCHING = ("step25.yml",)
+
+
+def _careful(method: Callable[..., None]) -> Callable[..., None]:
+    """A report must never end a run: a fault in it becomes a warning."""
+
+    @functools.wraps(method)
+    def wrapper(self: CallbackModule, *args: Any, **kwargs: Any) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:
+            self._display.warning(f"survivor_npz_report: {type(error).__name__}: {error}")
+
+    return wrapper
+
+
+def _plain(value: Any) -> Any:
+    """`value` as plain JSON types (ansible-core hands out tagged ones)."""
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(entry) for entry in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return str(value)
+
+
+def _message(result: Dict[str, Any]) -> str:
+    """What a failed result says, of its failed items where it looped."""
+    items = [item for item in result.get("results") or [] if isinstance(item, dict) and item.get("failed")]
+    said = [str(item.get("msg") or "failed") for item in items] or [str(result.get("msg") or "failed")]
+    return " ".join(" ".join(said).split())
+
+
+def table(rows: List[Dict[str, Any]], columns: List[str]) -> List[str]:
+    """Lines of a plain table, columns as wide as their widest entry."""
+    cells = [columns] + [[str(row.get(column, "")) for column in columns] for row in rows]
+    widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
+
+
+class CallbackModule(CallbackBase):
+    """See DOCUMENTATION."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "survivor_npz_report"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.playbook = ""
+        self.sections: Dict[str, Any] = {}
+        self.seconds: Dict[str, float] = {}
+        self.failures: Dict[str, str] = {}
+        self.failed_task: Optional[str] = None
+        self.fatal_unreachable = False
+        self._phase: Optional[str] = None
+        self._since = time.monotonic()
+
+    @_careful
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        """Remember which playbook this is."""
+        self.playbook = os.path.basename(str(playbook._file_name))
+
+    def _enter(self, phase: Optional[str]) -> None:
+        now = time.monotonic()
+        if self._phase:
+            self.seconds[self._phase] = self.seconds.get(self._phase, 0.0) + now - self._since
+        self._phase, self._since = phase, now
+
+    @_careful
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        """Count the time between tasks to the phase that a task's name begins with."""
+        name = str(task.name or "").rpartition(" : ")[2]
+        self._enter(name.split(" | ")[0] if " | " in name else "other")
+
+    @_careful
+    def v2_runner_on_ok(self, result: Any) -> None:
+        """Collect the sections of the report."""
+        facts = result._result.get("ansible_facts") or {}
+        for name, value in facts.items():
+            if str(name).startswith(PREFIX) and value:
+                self.sections[str(name)[len(PREFIX) :]] = _plain(value)
+
+    def _fail(self, result: Any, message: str) -> None:
+        task = str(result._task._uuid)
+        if task != self.failed_task:
+            self.failed_task, self.failures = task, {}
+        self.failures[result._host.get_name()] = message
+
+    @_careful
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        """Keep the failures of the last task that failed."""
+        if not ignore_errors:
+            self._fail(result, _message(result._result))
+
+    @_careful
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        """Keep a host that is gone, where the task does not look after that itself."""
+        if not result._task.ignore_unreachable:
+            self.fatal_unreachable = True
+            self._fail(result, f"unreachable: {_message(result._result)}")
+
+    @_careful
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        """Print the report, and write it where it was asked for."""
+        self._enter(None)
+        stopped = bool(stats.failures) or self.fatal_unreachable
+        if not self.sections and not stopped:
+            return
+        report = self._report(stopped)
+        for line in self._lines(report):
+            self._display.display(line)
+        self._save(report)
+
+    def _report(self, stopped: bool) -> Dict[str, Any]:
+        faults = self.sections.get("faults") or {}
+        run = self.sections.get("run") or {}
+        extra = {
+            name: value
+            for name, value in self.sections.items()
+            if name not in ("faults", "run", "options", "fleet")
+        }
+        return {
+            "playbook": self.playbook,
+            "check": bool(context.CLIARGS.get("check")),
+            "ok": not stopped,
+            "skipped": (self.sections.get("options") or {}).get("skipped") or [],
+            "fleet": self.sections.get("fleet") or [],
+            "seconds": {phase: round(spent, 1) for phase, spent in self.seconds.items()},
+            "stopped_in": faults.get("phase") if stopped and faults.get("hosts") else None,
+            "faults": faults.get("hosts") or {} if stopped else {},
+            "messages": self.failures if stopped else {},
+            "started": bool(run.get("started")),
+            "run": run or None,
+            **extra,
+        }
+
+    def _lines(self, report: Dict[str, Any]) -> List[str]:
+        lines = [""]
+        if report["fleet"]:
+            lines += [*table(report["fleet"], ["host", "before", "action", "proof"]), ""]
+        for rig in report["skipped"]:
+            lines.append(f"Left out by name: {rig} (survivor_npz_skip_rigs).")
+        convert = report.get("convert") or {}
+        if convert:
+            done = (
+                "converted"
+                if convert.get("converted")
+                else "would convert"
+                if convert.get("due")
+                else "not converted"
+            )
+            count = f", {convert['survivor_count']:,} survivors" if "survivor_count" in convert else ""
+            lines.append(f"Conversion: {done} (reason: {convert.get('reason')}{count}).")
+            lines += [f"  note: {note}" for note in convert.get("notes", [])]
+        if report["seconds"]:
+            spent = ", ".join(f"{phase} {seconds}" for phase, seconds in report["seconds"].items())
+            lines.append(f"Seconds: {spent}.")
+        lines += self._ending(report)
+        return lines
+
+    def _ending(self, report: Dict[str, Any]) -> List[str]:
+        launching = self.playbook in LAUNCHING
+        run = report["run"] or {}
+        lines = [f"Step 2.5: {run['message']}"] if run.get("message") else []
+        if not report["ok"]:
+            where = f" in {report['stopped_in']}" if report["stopped_in"] else ""
+            lines.append(f"STOPPED{where}:")
+            for host, faults in report["faults"].items():
+                lines += [f"  {host}: {fault}" for fault in faults]
+            by_message: Dict[str, List[str]] = {}
+            for host, message in report["messages"].items():
+                by_message.setdefault(message, []).append(host)
+            lines += [f"  {', '.join(hosts)}: {message}" for message, hosts in by_message.items()]
+        if (launching or not report["ok"]) and not report["started"]:
+            dry = "dry run" if report["check"] and report["ok"] else ""
+            lines.append("Step 2.5 was NOT started" + (f" ({dry})." if dry else "."))
+        return lines
+
+    def _save(self, report: Dict[str, Any]) -> None:
+        path = (self.sections.get("options") or {}).get("path")
+        if not path:
+            return
+        content = json.dumps(report, ensure_ascii=False)
+        if path == "-":
+            self._display.display(content)
+        elif not report["check"]:
+            path = os.path.expanduser(path)
+            temp = f"{path}.tmp.{os.getpid()}"
+            with open(temp, "w", encoding="utf-8") as file:
+                file.write(content + "\n")
+            os.replace(temp, path)
