@@ -1,0 +1,27 @@
+"""Choose what runs the hosts: podman first."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Dict, Optional
+
+from hosts.commands import HostsError
+from hosts.model import Backend
+from hosts.podman import Podman
+
+BACKENDS: Dict[str, Backend] = {"podman": Podman()}
+PROGRAM = {"podman": "podman"}
+
+
+def backend(name: Optional[str] = None) -> Backend:
+    """The backend `name`, or the one that HOSTS_BACKEND names, or the first whose program is here.
+
+    Raises:
+        HostsError: there is none.
+    """
+    wanted = name or os.environ.get("HOSTS_BACKEND")
+    for candidate, program in PROGRAM.items():
+        if wanted in {None, "", candidate} and shutil.which(program):
+            return BACKENDS[candidate]
+    raise HostsError(f"no backend for test hosts: {wanted or ', '.join(PROGRAM)}")

@@ -1,0 +1,82 @@
+"""Break a host, and mend it: what happens to machines, done on purpose."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from hosts import disks
+from hosts.commands import run
+from hosts.fleet import Fleet
+
+FILLER = ".filler"
+
+
+def _inside(fleet: Fleet, name: str, *command: str, check: bool = True) -> str:
+    pid = str(fleet.backend.pid(fleet.id, fleet.hosts[name]))
+    return run("nsenter", "-t", pid, "-n", *command, check=check)
+
+
+def cut(fleet: Fleet, name: str, after_bytes: int = 0) -> None:
+    """Cut the host's network: no answer, no refusal; `after_bytes` more bytes still come in."""
+    if after_bytes:
+        _inside(
+            fleet, name, "iptables", "-A", "INPUT", "-m", "quota", "--quota", str(after_bytes), "-j", "ACCEPT"
+        )
+    _inside(fleet, name, "iptables", "-A", "INPUT", "!", "-i", "lo", "-j", "DROP")
+
+
+def part(fleet: Fleet, name: str, other: str) -> None:
+    """The host hears nothing of one other host any more."""
+    _inside(fleet, name, "iptables", "-A", "INPUT", "-s", fleet.hosts[other].address, "-j", "DROP")
+
+
+def heal(fleet: Fleet, name: str) -> None:
+    """Mend the network."""
+    _inside(fleet, name, "iptables", "-F", "INPUT")
+
+
+def kill(fleet: Fleet, name: str) -> None:
+    """A power cut; what hangs on a frozen disk is let go, or the kernel could not end it."""
+    disks.thaw(fleet.hosts[name].home)
+    fleet.backend.kill(fleet.id, fleet.hosts[name])
+
+
+def start(fleet: Fleet, name: str) -> None:
+    """Power is back: the disk is as it was, the RAM disk empty."""
+    fleet.backend.start(fleet.id, fleet.hosts[name])
+    fleet.wait(fleet.hosts[name])
+
+
+def reboot(fleet: Fleet, name: str) -> None:
+    """Kill and start."""
+    kill(fleet, name)
+    start(fleet, name)
+
+
+def fill(fleet: Fleet, name: str, leave: int = 0) -> None:
+    """Fill the host's disk but for `leave` bytes."""
+    home = fleet.hosts[name].home
+    size = shutil.disk_usage(home).free - leave
+    with (home / FILLER).open("wb") as handle:
+        os.posix_fallocate(handle.fileno(), 0, size)
+
+
+def empty(fleet: Fleet, name: str) -> None:
+    """Take the filler away."""
+    (fleet.hosts[name].home / FILLER).unlink(missing_ok=True)
+
+
+def hang(fleet: Fleet, name: str) -> None:
+    """The disk hangs: writes never end, SSH stays alive."""
+    disks.frozen(fleet.hosts[name].home)
+
+
+def unhang(fleet: Fleet, name: str) -> None:
+    """The disk works again."""
+    disks.thaw(fleet.hosts[name].home)
+
+
+def read_only(fleet: Fleet, name: str, on: int = 1) -> None:
+    """The file system turns read-only, as ext4 does after an error; or is mended."""
+    run("mount", "-o", f"remount,{'ro' if on else 'rw'}", str(fleet.hosts[name].home))

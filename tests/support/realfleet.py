@@ -1,0 +1,218 @@
+"""A fleet of real hosts under test: `localfleet` over SSH, with the hosts' own disks to look at."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+import survivors
+from hosts.fleet import Fleet
+from hosts.image import UID, USER
+from hosts.model import HOME
+from localfleet import JSON, NPZ, ROOT, Run, parse
+
+DIRECTORY = "distributed_prng_analysis"
+RAM_FOLDER = Path("/dev/shm/prng/step2")
+PLUGINS = ROOT / "tests" / "hosts" / "plugins"
+# Notes what was live on Zeus at every start, and what the starter claims to have proved.
+SCORER = """#!/usr/bin/env bash
+# Test double of Step 2.5.
+set -eu
+read -r live _ < <(sha256sum bidirectional_survivors_binary.npz)
+printf '%s %s %s\\n' "$live" "${SURVIVOR_NPZ_PROVEN_SHA256-unproven}" "$*" >> started.log
+echo "Step 2.5 started on $(hostname) with: $*"
+echo '{}' > optimal_scorer_config.json
+"""
+
+
+class RealFleet:
+    """Hosts of a `Fleet`, seeded as after Step 1, and playbook runs on them."""
+
+    def __init__(self, fleet: Fleet, scratch: Path, count: int = 300) -> None:
+        self.fleet = fleet
+        self.scratch = scratch
+        self.count = count
+        self.generation = 0
+        self.names = list(fleet.hosts)
+        self.zeus = self.names[0]
+        self.rigs = self.names[1:]
+
+    def dir(self, host: str) -> Path:
+        """A host's pipeline directory, seen from here (also while the host is down)."""
+        return self.fleet.hosts[host].home / DIRECTORY
+
+    def npz(self, host: str) -> Path:
+        """A host's live NPZ."""
+        return self.dir(host) / NPZ
+
+    def ram(self, host: str) -> Path:
+        """A running host's RAM-disk copy."""
+        pid = self.fleet.backend.pid(self.fleet.id, self.fleet.hosts[host])
+        return Path(f"/proc/{pid}/root{RAM_FOLDER}") / NPZ
+
+    def sha256(self, host: str) -> Optional[str]:
+        """SHA-256 of a host's live NPZ, None where there is none."""
+        path = self.npz(host)
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+
+    @property
+    def digests(self) -> Dict[str, Optional[str]]:
+        """The live SHA-256 of every host."""
+        return {host: self.sha256(host) for host in self.names}
+
+    @property
+    def starts(self) -> List[List[str]]:
+        """Every start of Step 2.5: live SHA-256, proved SHA-256, arguments."""
+        log = self.dir(self.zeus) / "started.log"
+        return [line.split(" ", 2) for line in log.read_text().splitlines()] if log.exists() else []
+
+    def seed(self, host: str) -> None:
+        """Make a host's pipeline directory; on Zeus what Step 2.5 needs, and Step 1's output."""
+        folder = self.dir(host)
+        folder.mkdir(exist_ok=True)
+        if host == self.zeus:
+            for name in ("train_history.json", "holdout_history.json"):
+                (folder / name).write_text("[]")
+            script = folder / "run_scorer_meta_optimizer.sh"
+            script.write_text(SCORER)
+            script.chmod(0o755)
+            self.new_survivors()
+        own(folder)
+
+    def new_survivors(self, count: Optional[int] = None) -> None:
+        """Step 1 has run again: other survivors than before."""
+        self.generation += 1
+        path = self.dir(self.zeus) / JSON
+        survivors.write(str(path), count or self.count, 25 + self.generation)
+        own(path)
+
+    def warm_ram(self, host: str, content: bytes = b"old") -> None:
+        """Put a copy on the host's RAM disk, as the pipeline's own script does."""
+        path = self.ram(host)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        for folder in (path, path.parent, path.parent.parent):
+            os.chown(folder, UID, UID)
+
+    def command(self, playbook: str, *args: str) -> List[str]:
+        """The command line of a run."""
+        inventory = self.scratch / "inventory.json.yml"
+        self.fleet.inventory(inventory)
+        return [
+            os.path.join(os.path.dirname(sys.executable), "ansible-playbook"),
+            *("-i", str(inventory), "-e", "survivor_npz_report=-"),
+            *args,
+            str(ROOT / "playbooks" / playbook),
+        ]
+
+    def environment(self, at_task: Sequence[Mapping[str, Any]] = ()) -> Dict[str, str]:
+        """The project's ansible.cfg, and the test's own plugin that acts when a task starts."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+        folder = self.scratch / "controller"
+        folder.mkdir(exist_ok=True)
+        return {
+            **kept,
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_CALLBACK_PLUGINS": f"{ROOT / 'plugins' / 'callback'}:{PLUGINS}",
+            "ANSIBLE_CALLBACKS_ENABLED": "survivor_npz_report,at_task",
+            "ANSIBLE_FORCE_COLOR": "0",
+            "ANSIBLE_LOCAL_TEMP": str(folder),
+            "AT_TASK": json.dumps(list(at_task)),
+            "AT_TASK_TRACE": str(self.scratch / "trace"),
+            "PYTHONPATH": str(ROOT / "tests" / "support"),
+            "LC_ALL": "C.UTF-8",
+            "COLUMNS": "160",
+        }
+
+    def start(
+        self, playbook: str = "step25.yml", *args: str, at_task: Sequence[Mapping[str, Any]] = ()
+    ) -> subprocess.Popen[str]:
+        """Start a run in a session of its own."""
+        return subprocess.Popen(
+            self.command(playbook, *args),
+            cwd=self.scratch,
+            env=self.environment(at_task),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def finish(self, process: subprocess.Popen[str], timeout: float = 180) -> Run:
+        """Wait for a run's end; a run that hangs fails the test."""
+        try:
+            out, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            out, _ = process.communicate()
+            raise AssertionError(f"the run hung for {timeout} s:\n{out}") from None
+        return parse(process.returncode, out)
+
+    def run(
+        self,
+        playbook: str = "step25.yml",
+        *args: str,
+        at_task: Sequence[Mapping[str, Any]] = (),
+        timeout: float = 180,
+    ) -> Run:
+        """Play a playbook to its end."""
+        return self.finish(self.start(playbook, *args, at_task=at_task), timeout)
+
+    def trace(self) -> List[str]:
+        """The names of the tasks that the last run started, in their order."""
+        return (self.scratch / "trace").read_text().splitlines()
+
+    def assert_healed(self, run: Run) -> str:
+        """A healthy run has ended well: one digest everywhere, launched on it, nothing left over."""
+        assert run.rc == 0, run.out
+        digests = set(self.digests.values())
+        assert len(digests) == 1 and None not in digests, self.digests
+        (digest,) = digests
+        live, proved, _ = self.starts[-1]
+        assert live == proved == digest, (self.starts[-1], digest)
+        assert self.leftovers() == []
+        return str(digest)
+
+    def leftovers(self) -> List[str]:
+        """Unfinished files of ours or of Ansible in the pipeline directories."""
+        found = []
+        for host in self.names:
+            for path in sorted(self.dir(host).iterdir()):
+                name = path.name
+                if ".tmp" in name or name.endswith((".staged", ".pending")) or "ansible" in name:
+                    found.append(f"{host}: {name}")
+        return found
+
+
+def own(path: Path) -> None:
+    """Give a file or folder with its content to the hosts' user."""
+    for entry in (path, *path.rglob("*")) if path.is_dir() else (path,):
+        os.chown(entry, UID, UID, follow_symlinks=False)
+
+
+def inside(path: str) -> str:
+    """A path under the hosts' home folder, as the host itself sees it."""
+    return f"{HOME}/{path}"
+
+
+def wait_until(met: Any, seconds: float, what: str) -> None:
+    """Wait for a condition.
+
+    Raises:
+        AssertionError: it did not come true in time.
+    """
+    end = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < end, f"{what}: not within {seconds} s"
+        time.sleep(0.05)
+
+
+__all__ = ["USER", "RealFleet", "Run", "inside", "own", "wait_until"]
