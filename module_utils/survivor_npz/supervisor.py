@@ -718,6 +718,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser.add_argument("--timeout", type=float, help="seconds; then the script is stopped (exit code 124)")
     parser.add_argument("--grace", type=float, default=GRACE, help="seconds between SIGTERM and SIGKILL")
     parser.add_argument("--creates", action="append", default=[], help="a file that the run must write")
+    parser.add_argument("--known", type=json.loads, default={}, help="JSON for the record: npz, proved")
     parser.add_argument("command", nargs="*", help="after --: the command and its arguments")
     options = parser.parse_args(argv)
     if options.job is not None:
@@ -733,6 +734,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     if not options.command:
         parser.error("no command")
     job = {key: getattr(options, key) for key in ("dir", "timeout", "grace", "creates", "command")}
+    job.update({key: options.known[key] for key in ("npz", "proved") if key in options.known})
 
     def complain(message: Dict[str, Any]) -> None:
         if "error" in message:
