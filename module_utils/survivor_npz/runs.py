@@ -144,8 +144,8 @@ def read(directory: str, run: str, offset: int = 0, wait: float = 0.0, limit: in
     """Read a run's log from a byte on; wait up to `wait` seconds for something new.
 
     A negative offset counts from the end. Returns `data` (base64), `offset` (the next one), `size`, `times`
-    (pairs of byte and elapsed seconds), `running`, `elapsed`, `silent` (seconds), `log_cut`, `pid`, and once it
-    is over `record`.
+    (pairs of byte and elapsed seconds), `running`, `elapsed`, `silent` (seconds), `log_cut`, `pid`, and once
+    it is over `record`.
     Raises RunError for a run that isn't there (any more).
     """
     if not RUN_NAME.fullmatch(run):
@@ -199,7 +199,7 @@ def _age(record: Dict[str, Any]) -> float:
 
 
 def _times(path: str, offset: int, end: int) -> Tuple[int, List[List[float]]]:
-    """Look up when bytes offset…end came; returns the end (sooner, if there are too many times) and the times."""
+    """Look up when bytes came; returns the end (sooner, if there are too many times) and the times."""
     try:
         with open(path, "rb") as file:
             low, high = 0, os.fstat(file.fileno()).st_size // _TIME.size
