@@ -80,6 +80,15 @@ def _kind(mode: int) -> str:
     return "file" if stat.S_ISREG(mode) else "other"
 
 
+def _attributes(info: os.stat_result) -> Dict[str, Any]:
+    return {
+        "mode": f"{stat.S_IMODE(info.st_mode):04o}",
+        "owner": _owner(info.st_uid),
+        "group": _group(info.st_gid),
+        "mine": os.geteuid() in (0, info.st_uid),
+    }
+
+
 def look_at_content(path: str) -> Dict[str, Any]:
     """Digests and header of a file: `sha256`, `sha1`, `size`, `mtime_ns`, `survivors`, `schema`, `error`."""
     try:
@@ -131,13 +140,7 @@ def look_at(path: str, *, required: bool, brief: bool = False) -> Dict[str, Any]
     except OSError as error:
         found.update(kind="other", error=_reason(error))
     else:
-        found.update(
-            kind=_kind(info.st_mode),
-            mode=f"{stat.S_IMODE(info.st_mode):04o}",
-            owner=_owner(info.st_uid),
-            group=_group(info.st_gid),
-            mine=os.geteuid() in (0, info.st_uid),
-        )
+        found.update(kind=_kind(info.st_mode), **_attributes(info))
         if found["kind"] == "symlink":
             found["target"] = os.path.realpath(names.live)
         if found["kind"] in ("symlink", "file"):
@@ -150,12 +153,13 @@ def look_at(path: str, *, required: bool, brief: bool = False) -> Dict[str, Any]
     found["leftovers"] = leftovers(names) + list(names.outgoing_files().values())
     found["previous"] = None
     if os.path.lexists(names.previous) and not os.path.islink(names.previous):
-        found["previous"] = {"path": names.previous, **look_at_content(names.previous)}
+        info = os.lstat(names.previous)
+        found["previous"] = {"path": names.previous, **_attributes(info), **look_at_content(names.previous)}
     return found
 
 
 def look_at_file(path: str) -> Dict[str, Any]:
-    """Whether a file that a run needs is there and usable: `exists`, `readable`, `executable`, size, mtime."""
+    """Whether a file that a run needs is usable: `exists`, `readable`, `executable`, `size`, `mtime_ns`."""
     try:
         info = os.stat(path)
     except OSError as error:

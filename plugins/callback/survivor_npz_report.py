@@ -167,6 +167,9 @@ class CallbackModule(CallbackBase):
         lines = [""]
         if report["fleet"]:
             lines += [*table(report["fleet"], ["host", "before", "action", "proof"]), ""]
+        status = report.get("status")
+        if status:
+            return lines + self._status(status)
         for rig in report["skipped"]:
             lines.append(f"Left out by name: {rig} (survivor_npz_skip_rigs).")
         convert = report.get("convert") or {}
@@ -186,6 +189,17 @@ class CallbackModule(CallbackBase):
             lines.append(f"Seconds: {spent}.")
         lines += self._ending(report)
         return lines
+
+    def _status(self, status: Dict[str, Any]) -> List[str]:
+        columns = ["host", "present", "short", "survivors", "schema", "age", "same", "previous", "copy"]
+        shown = [
+            {**row, "same": {True: "yes", False: "NO"}.get(row.get("same"), "-")}  # type: ignore[call-overload]
+            for row in status["copies"]
+            if row["present"] != "absent" or row.get("required")
+        ]
+        lines = [*table(shown, columns), ""]
+        lines += [f"{row['host']}: {row['copy']}: {row['fault']}" for row in status["copies"] if row.get("fault")]
+        return [*lines, "step25.yml would now:", *(f"  {action}" for action in status["would"])]
 
     def _ending(self, report: Dict[str, Any]) -> List[str]:
         launching = self.playbook in LAUNCHING

@@ -70,7 +70,7 @@ def lost(result: Any, what: str) -> Optional[str]:
     """Why a registered result is no answer; None where it is one."""
     if not isinstance(result, Mapping):
         return f"{what}: no answer."
-    message = " ".join(str(result.get("msg", "")).split())
+    message = " ".join(str(result.get("msg", "")).split()).removeprefix("Task failed: ")
     if result.get("unreachable"):
         return f"unreachable ({message}). Start it or mend its network; or leave it out by name: survivor_npz_skip_rigs."
     if result.get("failed") or "copies" not in result:
@@ -135,11 +135,16 @@ def _host_faults(probe: Host, options: Mapping[str, Any], coordinator: bool) -> 
     for copy in probe["copies"]:
         found += _copy_faults(copy, {**options, "user": probe["user"]}, coordinator)
     if not coordinator:
-        return found
+        return found + [
+            f"survivor_npz_rig_python {file['path']} is not there or not executable."
+            for file in probe["files"]
+            if not (file["exists"] and file["executable"])
+        ]
     for file in probe["files"]:
         name = os.path.basename(file["path"])
         if not file["exists"] and name == options["json"]:
-            found.append(f"{file['path']} is missing. Run Step 1 (window_optimizer.py) first.")
+            if options["needs_json"]:
+                found.append(f"{file['path']} is missing. Run Step 1 (window_optimizer.py) first.")
         elif not file["exists"]:
             found.append(f"{file['path']} is missing: Step 2.5 needs it.")
         elif not file["readable"]:
@@ -191,6 +196,12 @@ def preflight(
         faults = _host_faults(probe, options, host == coordinator)
         if faults:
             found[host] = faults
+    busy = hostvars[coordinator].get("__survivor_npz_running") or {}
+    if busy.get("running") and options["busy"]:
+        found.setdefault(coordinator, []).append(
+            f"Step 2.5 is running: {busy.get('message') or busy.get('pid')} The workers read these files. Wait for "
+            "it, or end it with playbooks/stop.yml; -e survivor_npz_prepare_while_running=true goes on regardless."
+        )
     for host, faults in _same_file(probes).items():
         found.setdefault(host, []).extend(faults)
     size, sha256 = _estimate(probes.get(coordinator), options)
@@ -217,13 +228,28 @@ def _estimate(probe: Optional[Host], options: Mapping[str, Any]) -> tuple[int, O
     return max(size, int(source["size"] * options["room_ratio"])), None
 
 
+def _foreign(facts: Host) -> Iterable[str]:
+    """Copies with the right bytes whose owner and mode can't be set by us."""
+    wrong = facts["__survivor_npz_plan"]["attributes"]
+    probe = facts["__survivor_npz_probe"]
+    for copy in probe["copies"]:
+        if copy["path"] in wrong and copy["sha256"] and not copy["mine"]:
+            yield (
+                f"{copy['path']} belongs to {copy['owner']} (mode {copy['mode']}), and {probe['user']} can't give "
+                "it the owner and mode of survivor_npz_owner, _group and _mode. Correct that, then run again."
+            )
+
+
 def room(hostvars: Mapping[str, Host], hosts: Sequence[str], expected: Mapping[str, Any]) -> Faults:
-    """Hosts without room for the NPZ, now that its size is known."""
-    found = {
-        host: list(_room_faults(hostvars[host]["__survivor_npz_probe"], expected["size"], expected["sha256"]))
-        for host in hosts
-    }
-    return {host: faults for host, faults in found.items() if faults}
+    """Hosts that can't do their part, now that size and digest of the NPZ are known."""
+    found: Faults = {}
+    for host in hosts:
+        facts = hostvars[host]
+        probe = facts["__survivor_npz_probe"]
+        faults = [*_room_faults(probe, expected["size"], expected["sha256"]), *_foreign(facts)]
+        if faults:
+            found[host] = faults
+    return found
 
 
 def parcel(sha256: str) -> str:

@@ -37,6 +37,7 @@ def expected(probe: Host, decision: Optional[Host] = None) -> Dict[str, Any]:
             "staged": None,
             "live": main["path"],
             "expect": main["sha256"],
+            "converts": False,
         }
     return {
         "sha256": decision["sha256"],
@@ -50,6 +51,31 @@ def expected(probe: Host, decision: Optional[Host] = None) -> Dict[str, Any]:
         "staged": decision.get("staged"),
         "live": main["path"],
         "expect": decision.get("live_sha256"),
+        "converts": True,
+    }
+
+
+def rollback_to(probe: Host, json_name: str) -> Dict[str, Any]:
+    """What every copy must become in a rollback: the coordinator's previous NPZ. Empty where there is none."""
+    main = probe["copies"][0]
+    previous = main["previous"] or {}
+    if not previous.get("sha256"):
+        return {}
+    source = next((file for file in probe["files"] if os.path.basename(file["path"]) == json_name), {})
+    return {
+        "sha256": previous["sha256"],
+        "checksum": previous["sha1"],
+        "size": previous["size"],
+        "survivor_count": previous["survivors"],
+        "source_mtime": None,
+        "reason": "rollback",
+        "due": False,
+        "path": previous["path"],
+        "staged": None,
+        "live": main["path"],
+        "expect": main["sha256"],
+        "converts": False,
+        "pin": {"path": source.get("path"), "size": source.get("size"), "mtime_ns": source.get("mtime_ns")},
     }
 
 
@@ -78,8 +104,8 @@ def _is_right(copy: Host, sha256: str, follows: bool) -> bool:
 
 
 def _attributes(copy: Host, wanted: Mapping[str, Any]) -> bool:
-    """Whether a copy with the right bytes has another owner, group or mode than asked for."""
-    if copy["kind"] != "file":
+    """Whether a file with the right bytes has another owner, group or mode than asked for."""
+    if copy.get("kind") == "symlink":
         return False
     other_mode = int(copy["mode"], 8) != int(str(wanted["mode"]), 8)
     return other_mode or any(wanted[key] and wanted[key] != copy[key] for key in ("owner", "group"))
@@ -94,32 +120,27 @@ def plan(probe: Host, goal: Mapping[str, Any], options: Mapping[str, Any]) -> Di
         options: `coordinator` (bool), `convert`, `make_extra`, `owner`, `group`, `mode`.
 
     Returns:
-        `directories` to make, `clean` (copies beside which dead runs left files), `receive` (staged path
-        that gets the content over the network, or None), `spread` (copies on the host, `src` and `dest`),
-        `switch` (`path`, `expect`, `sidecars`), `attributes` (paths), `changes` (bool), `before` and `action`.
+        `directories` to make, `clean` (copies beside which dead runs left files), `restore` (copies whose
+        previous file is the one), `receive` (staged path that gets the content over the network, or None),
+        `spread` (copies on the host, `src` and `dest`), `switch` (`path`, `expect`, `sidecars`),
+        `attributes` (paths), `open` (a path with the content), `changes` (bool), `before` and `action`.
     """
     sha256 = goal["sha256"]
     follows = options["coordinator"] and options["convert"] == "never"
-    done: Dict[str, Any] = {
-        "directories": [],
-        "clean": [],
-        "spread": [],
-        "switch": [],
-        "attributes": [],
-        "receive": None,
-    }
-    source, before, unstaged = None, [], []
+    lists = ("directories", "clean", "restore", "spread", "switch", "attributes")
+    done: Dict[str, Any] = {name: [] for name in lists}
+    source: Optional[str] = None
+    before: List[str] = []
+    unstaged: List[str] = []
     for copy in probe["copies"]:
         if not copy["required"] and not copy["exists"] and not options["make_extra"]:
             continue
-        main = options["coordinator"] and copy["path"] == goal["live"]
+        main = bool(options["coordinator"]) and copy["path"] == goal["live"]
         right = _is_right(copy, sha256, follows)
         staged = staged_name(copy["path"], sha256)
-        ready = sha256 in copy["staged"] or (main and goal["staged"])
         before.append(_before(copy, right))
-        keep = set() if right else {staged}
-        if not main and set(copy["leftovers"]) - keep:
-            done["clean"].append({"path": copy["path"]})
+        if not (main and goal["converts"]) and set(copy["leftovers"]) - (set() if right else {staged}):
+            done["clean"].append({"path": copy["path"], "sidecars": main})
         if right:
             source = source or copy["path"]
             if _attributes(copy, options):
@@ -128,22 +149,33 @@ def plan(probe: Host, goal: Mapping[str, Any], options: Mapping[str, Any]) -> Di
         if not copy["directory"]["exists"]:
             done["directories"].append(copy["directory"]["path"])
         expect = goal["expect"] if main else copy["sha256"]
-        done["switch"].append({"path": copy["path"], "expect": expect, "sidecars": bool(main)})
-        if ready:
+        done["switch"].append({"path": copy["path"], "expect": expect, "sidecars": main})
+        if sha256 in copy["staged"] or (main and goal["staged"]):
             source = source or staged
+        elif _previous_is(copy, sha256) and (main or not _attributes(copy["previous"], options)):
+            done["restore"].append({"path": copy["path"], "sidecars": main})
+            source = source or staged
+            if _attributes(copy["previous"], options):
+                done["attributes"].append(copy["path"])
         else:
             unstaged.append(staged)
     if unstaged and source is None and options["coordinator"]:
         source = goal["path"]
+    done["receive"] = None
     if unstaged and source is None:
         source = done["receive"] = unstaged.pop(0)
     done["spread"] = [{"src": source, "dest": dest} for dest in unstaged]
+    done["open"] = source
     # The coordinator's own copy with its sidecar comes last.
     done["switch"].sort(key=lambda copy: copy["sidecars"])
     done["changes"] = any(done[key] for key in ("directories", "clean", "switch", "attributes"))
     done["before"] = ", ".join(dict.fromkeys(before))
     done["action"] = _action(done)
     return done
+
+
+def _previous_is(copy: Host, sha256: str) -> bool:
+    return (copy["previous"] or {}).get("sha256") == sha256
 
 
 def _before(copy: Host, right: bool) -> str:
@@ -153,7 +185,7 @@ def _before(copy: Host, right: bool) -> str:
         return "missing"
     if copy.get("fault"):
         return f"corrupt {short(copy['sha256'])}"
-    return f"old {short(copy['sha256'])}"
+    return f"differs {short(copy['sha256'])}"
 
 
 def _action(done: Mapping[str, Any]) -> str:
@@ -177,6 +209,8 @@ def _complaint(result: Any) -> Optional[str]:
         return f"became unreachable ({' '.join(str(result.get('msg', '')).split())})"
     if result.get("failed"):
         message = str(result.get("msg", "failed"))
+        if result.get("stderr"):
+            message = str(result["stderr"]).strip().splitlines()[-1]
         for item in result.get("results", []):
             if isinstance(item, Mapping) and item.get("failed"):
                 message = str(item.get("msg", message))
@@ -184,7 +218,7 @@ def _complaint(result: Any) -> Optional[str]:
     return None
 
 
-_STAGING = ("clean", "directories", "receive", "spread", "opened")
+_STAGING = ("clean", "directories", "restore", "receive", "spread", "opened")
 
 
 def barrier(hostvars: Mapping[str, Host], hosts: Sequence[str], sha256: str) -> Faults:
@@ -280,6 +314,14 @@ def states(hostvars: Mapping[str, Host], hosts: Sequence[str], sha256: str) -> D
     return found
 
 
+def _seen_only(probe: Any) -> Dict[str, Any]:
+    """A host's row before there is a plan."""
+    if not isinstance(probe, Mapping) or "copies" not in probe:
+        return {}
+    seen = [_before(copy, False).replace("differs ", "") for copy in probe["copies"] if copy["required"] or copy["exists"]]
+    return {"before": ", ".join(dict.fromkeys(seen))}
+
+
 def rows(
     hostvars: Mapping[str, Host],
     team: Mapping[str, Any],
@@ -290,7 +332,7 @@ def rows(
     """The report's table: one row per host with `host`, `before`, `action`, `proof`."""
     table = []
     for host in team["hosts"]:
-        todo = hostvars[host].get("__survivor_npz_plan") or {}
+        todo = hostvars[host].get("__survivor_npz_plan") or _seen_only(hostvars[host].get("__survivor_npz_probe"))
         verdict = "not looked at"
         if proofs is not None:
             verdict = "no" if host in proofs else "would hold" if dry and todo.get("changes") else "yes"
@@ -318,6 +360,7 @@ class FilterModule:
         return {
             "survivor_npz_conversion": conversion,
             "survivor_npz_expected": expected,
+            "survivor_npz_rollback_to": rollback_to,
             "survivor_npz_plan": plan,
             "survivor_npz_receivers": receivers,
             "survivor_npz_barrier": barrier,
