@@ -214,6 +214,16 @@ def add_member(data: bytes, rng: random.Random) -> bytes:
     return data[:at] + f'"{rng.choice(KEYS)}": {rng.choice(VALUES)}, '.encode() + data[at:]
 
 
+def add_last_member(data: bytes, rng: random.Random) -> bytes:
+    """A key at the end of a record, perhaps for the second time: then the last wins."""
+    start = _at(data, rng)
+    at = data.find(b"}", start)
+    if at < 0:
+        return data
+    end = len(data[:at].rstrip())
+    return data[:end] + f', "{rng.choice(KEYS)}": {rng.choice(VALUES)}'.encode() + data[end:]
+
+
 def nest(data: bytes, rng: random.Random) -> bytes:
     depth = rng.choice((3, 100, 1000, 1019, 1020, 1021, 1022, 1023, 1024, 1025, 1026, 5000, 100_000))
     opened, closed = rng.choice((("[", "]"), ('{"a":', "}"), ("[", ""), ("", "]")))
@@ -274,7 +284,7 @@ ALL: Sequence[Mutation] = (
         swap_value,
         swap_value,
     ),
-    *(swap_key, swap_value_everywhere, add_member, nest, wrap, surround, spaces, recode),
+    *(swap_key, swap_value_everywhere, add_member, add_last_member, nest, wrap, surround, spaces, recode),
 )
 
 

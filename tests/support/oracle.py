@@ -96,14 +96,19 @@ def parse(data: bytes) -> Any:
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, 20 * MAX_DEPTH))
     try:
-        value = json.loads(text, parse_constant=_no_constant, parse_int=_integer, parse_float=_finite)
+        value = json.loads(
+            text,
+            parse_constant=_no_constant,
+            parse_int=_integer,
+            parse_float=_finite,
+            # Only an escape can make half a surrogate pair: the text was UTF-8.
+            object_pairs_hook=_checked_object if "\\u" in text else None,
+        )
+        _no_lone_surrogate(value)
     except (ValueError, RecursionError) as error:
         raise Refused(f"not JSON: {error}") from error
     finally:
         sys.setrecursionlimit(limit)
-    # A lone surrogate can only come from an escape: the text was UTF-8.
-    if "\\u" in text:
-        _no_lone_surrogate(value)
     return value
 
 
@@ -137,7 +142,15 @@ def _integer(digits: str) -> Any:
     return _finite(digits)
 
 
+def _checked_object(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    """An object, its strings looked at before a key that is there twice hides one of them."""
+    for pair in pairs:
+        _no_lone_surrogate(list(pair))
+    return dict(pairs)
+
+
 def _no_lone_surrogate(value: Any) -> None:
+    """Look at a string, or at those in a list of lists; objects were looked at before."""
     stack = [value]
     while stack:
         item = stack.pop()
@@ -146,9 +159,6 @@ def _no_lone_surrogate(value: Any) -> None:
                 raise Refused("half a surrogate pair")
         elif isinstance(item, list):
             stack.extend(item)
-        elif isinstance(item, dict):
-            stack.extend(item.keys())
-            stack.extend(item.values())
 
 
 def _no_giant_record(data: bytes) -> None:
