@@ -1,0 +1,157 @@
+"""A hooked Step 2.5 script in a directory of its own, with a stand-in for ansible-playbook."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+from ansible.module_utils.survivor_npz import hook
+from jinja2 import Environment, FileSystemLoader
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORDER = """
+printf '%s\\0' "$@" > arguments
+env > environment
+echo "the script's own output"
+echo "the script's own error" >&2
+exit ${CODE:-0}
+"""
+# Writes down how it was started, then reports what prepare.yml would.
+STAND_IN = """#!{python}
+import json, os, sys, time
+directory = {directory!r}
+npz = directory + "/N.npz"
+report = json.loads(sys.argv[sys.argv.index("-e", sys.argv.index("given-option")) + 1])["survivor_npz_report"]
+seen = {{
+    "argv": sys.argv[1:],
+    "environment": dict(os.environ),
+    "cwd": os.getcwd(),
+    "stdin": os.readlink("/proc/self/fd/0"),
+    "leader": os.getpid() == os.getsid(0),
+    "blocking": [os.get_blocking(number) for number in (0, 1, 2)],
+    "report": report,
+}}
+with open(directory + "/prepared.tmp", "w") as file:
+    json.dump(seen, file)
+os.replace(directory + "/prepared.tmp", directory + "/prepared")
+print("the playbook's output")
+{behaviour}
+with open(report, "w") as file:
+    json.dump({{"ok": True, "proof": {proof}}}, file)
+"""
+
+
+def render(
+    words: Sequence[str],
+    python: str = sys.executable,
+    checkout: str = str(ROOT),
+    entry: str = str(ROOT / "module_utils" / "survivor_npz" / "entry.py"),
+) -> bytes:
+    """Return the block's text, as the role's template gives it."""
+    templates = FileSystemLoader(ROOT / "roles" / "survivor_npz" / "templates")
+    environment = Environment(loader=templates, trim_blocks=True)  # noqa: S701 - shell, no HTML
+    environment.filters["quote"] = shlex.quote
+    text = environment.get_template("hook_block.sh.j2").render(
+        __survivor_npz_hook_python=python,
+        __survivor_npz_hook_entry=entry,
+        __survivor_npz_hook_words=words,
+        survivor_npz_hook_checkout=checkout,
+    )
+    return f"{text}\n".encode()
+
+
+class Hooked:
+    """The script, its directory, and what was seen of its runs.
+
+    Args:
+        root: an empty directory of the test's own.
+        shebang: first line of the script.
+        body: the rest of the script; writes down how it ran, unless the test says otherwise.
+    """
+
+    def __init__(self, root: Path, shebang: str = "#!/bin/bash", body: str = RECORDER) -> None:
+        self.directory = root / "pipe line"
+        self.directory.mkdir(parents=True)
+        self.script = self.directory / "run_scorer_meta_optimizer.sh"
+        self.playbook = root / "ansible-playbook"
+        self.npz = self.directory / "N.npz"
+        self.npz.write_bytes(b"survivors")
+        self.sha256 = hashlib.sha256(b"survivors").hexdigest()
+        self.stand_in()
+        words = [
+            f"--checkout={ROOT}",
+            f"--ansible-playbook={self.playbook}",
+            f"--dir={self.directory}",
+            f"--npz={self.npz}",
+            "--option=given-option",
+        ]
+        self.script.write_bytes(hook.put_in(f"{shebang}{body}".encode(), render(words)))
+        self.script.chmod(0o755)
+
+    def stand_in(self, behaviour: str = "", proof: Optional[str] = None) -> None:
+        """Write the stand-in; `behaviour` is Python that it runs before it reports `proof`, Python too."""
+        whole = {"sha256": self.sha256, "survivor_count": 3, "hosts": ["zeus", "rig-6600"]}
+        told = proof or repr(whole)
+        directory = str(self.directory)
+        text = STAND_IN.format(python=sys.executable, directory=directory, behaviour=behaviour, proof=told)
+        self.playbook.write_text(text)
+        self.playbook.chmod(0o755)
+
+    def start(
+        self, *arguments: str, by: Optional[Sequence[str]] = ("bash",), **options: Any
+    ) -> subprocess.Popen[bytes]:
+        """Start the script: by a shell, or by its first line (by=None)."""
+        foreign = ("SURVIVOR_", "ANSIBLE_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        kept.update(options.pop("env", {}))
+        line = [*by, self.script.name] if by else [f"./{self.script.name}"]
+        options.setdefault("stdin", subprocess.DEVNULL)
+        options.setdefault("stdout", subprocess.PIPE)
+        options.setdefault("stderr", subprocess.PIPE)
+        return subprocess.Popen([*line, *arguments], cwd=self.directory, env=kept, **options)
+
+    def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run the script to its end."""
+        with self.start(*arguments, **options) as process:
+            out, err = process.communicate(timeout=30)
+        code = process.returncode
+        return subprocess.CompletedProcess(process.args, code, (out or b"").decode(), (err or b"").decode())
+
+    @property
+    def prepared(self) -> Optional[Dict[str, Any]]:
+        """How the stand-in was started; None if it wasn't."""
+        path = self.directory / "prepared"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    @property
+    def arguments(self) -> Optional[List[str]]:
+        """What the script itself got; None if it wasn't started."""
+        path = self.directory / "arguments"
+        return path.read_text().split("\0")[:-1] if path.exists() else None
+
+    @property
+    def environment(self) -> str:
+        """The script's environment, one variable a line."""
+        return (self.directory / "environment").read_text()
+
+    @property
+    def record(self) -> Dict[str, Any]:
+        """The record of the newest supervised run."""
+        newest = sorted(self.directory.glob(".survivor_npz/runs/*/record.json"))[-1]
+        found: Dict[str, Any] = json.loads(newest.read_text())
+        return found
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 15) -> None:
+    """Wait until a condition holds."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it never happened"
+        time.sleep(0.02)

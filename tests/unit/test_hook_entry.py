@@ -1,0 +1,226 @@
+"""The hooked script, started in every way, beside a stand-in for ansible-playbook."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hooked import ROOT, Hooked, render
+
+SHELLCHECK = Path(sys.executable).parent / "shellcheck"
+ODD = ["100", "--sample-size", "5 000", "", "*", "new\nline", "$HOME", "--dir", "--", "-e"]
+
+
+@pytest.fixture
+def hooked(tmp_path: Path) -> Hooked:
+    return Hooked(tmp_path)
+
+
+def not_started(hooked: Hooked, done: subprocess.CompletedProcess[str], code: int, says: str) -> None:
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert "Step 2.5 was NOT started." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert hooked.arguments is None
+
+
+def test_started_by_hand_it_prepares_then_runs_with_its_arguments_untouched(hooked: Hooked) -> None:
+    done = hooked.run(*ODD, env={"CODE": "7"})
+    assert (done.returncode, hooked.arguments) == (7, ODD)
+    assert hooked.prepared is not None
+    assert hooked.prepared["argv"][0] == "given-option"
+    assert hooked.prepared["argv"][-1] == str(ROOT / "playbooks" / "prepare.yml")
+    assert f"SURVIVOR_NPZ_PROVEN_SHA256={hooked.sha256}" in hooked.environment.splitlines()
+
+
+def test_standard_output_is_the_scripts_alone(hooked: Hooked) -> None:
+    done = hooked.run("100")
+    assert done.stdout == "the script's own output\n"
+    assert "the playbook's output" in done.stderr
+    assert done.stderr.endswith("the script's own error\n")
+
+
+def test_run_by_hand_leaves_log_and_record_like_a_playbooks_run(hooked: Hooked) -> None:
+    hooked.run("100", env={"CODE": "3"})
+    record = hooked.record
+    assert record["npz"] == {"sha256": hooked.sha256, "survivor_count": 3}
+    assert record["proved"] == ["zeus", "rig-6600"]
+    assert (record["verdict"], record["exit_code"]) == ("failed", 3)
+    assert record["command"][-2:] == [str(hooked.script), "100"]
+    assert "the script's own output" in Path(record["log"]).read_text()
+
+
+def test_started_by_a_playbook_the_block_does_nothing(hooked: Hooked) -> None:
+    with hooked.start("100", env={"SURVIVOR_NPZ_PROVEN_SHA256": "a" * 64}) as process:
+        _out, err = process.communicate()
+    assert (process.returncode, err) == (0, b"the script's own error\n")
+    assert hooked.arguments == ["100"]
+    assert hooked.prepared is None
+    # The caller holds the lock: taking it once more would refuse the run.
+    assert not (hooked.directory / ".survivor_npz").exists()
+
+
+def test_orchestrator_without_terminal_with_stdin_closed_in_a_new_session(hooked: Hooked) -> None:
+    done = hooked.run("100", stdin=None, start_new_session=True, preexec_fn=lambda: os.close(0))
+    assert (done.returncode, hooked.arguments) == (0, ["100"])
+    assert hooked.prepared is not None
+    assert hooked.prepared["stdin"] == "/dev/null"
+
+
+def test_all_three_streams_closed(hooked: Hooked) -> None:
+    def close() -> None:
+        os.closerange(0, 3)
+
+    assert hooked.start("100", stdin=None, stdout=None, stderr=None, preexec_fn=close).wait(30) == 0
+    assert hooked.arguments == ["100"]
+
+
+def test_playbook_gets_no_terminal_and_a_session_of_its_own(hooked: Hooked) -> None:
+    leader, follower = os.openpty()
+    done = hooked.run("100", stdin=follower)
+    os.close(leader)
+    os.close(follower)
+    assert done.returncode == 0
+    assert hooked.prepared is not None
+    assert (hooked.prepared["stdin"], hooked.prepared["leader"]) == ("/dev/null", True)
+
+
+def test_caller_whose_pipes_do_not_block(hooked: Hooked) -> None:
+    """ansible-playbook refuses to start on such descriptors."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    done = hooked.run("100", stderr=writer)
+    os.close(reader)
+    os.close(writer)
+    assert done.returncode == 0
+    assert hooked.prepared is not None
+    assert hooked.prepared["blocking"] == [True, True, True]
+
+
+def test_pipelines_python_settings_reach_the_script_but_not_ansible(hooked: Hooked) -> None:
+    """The pipeline's own orchestrator sets PYTHONPATH=. and has modules of any name."""
+    (hooked.directory / "json.py").write_text("raise SystemExit('the wrong json')")
+    done = hooked.run("100", env={"PYTHONPATH": ".", "PYTHONHOME": "", "LC_ALL": "C", "LANG": "C"})
+    assert done.returncode == 0, done.stderr
+    assert hooked.prepared is not None
+    environment = hooked.prepared["environment"]
+    assert "PYTHONPATH" not in environment
+    assert environment["LC_ALL"] == "C.UTF-8"
+    assert environment["ANSIBLE_CONFIG"] == str(ROOT / "ansible.cfg")
+    assert hooked.prepared["cwd"] == str(ROOT)
+    assert {"PYTHONPATH=.", "LC_ALL=C"} <= set(hooked.environment.splitlines())
+
+
+def test_cron_has_hardly_any_environment(hooked: Hooked) -> None:
+    script = f"cd '{hooked.directory}' && exec env -i PATH=/usr/bin:/bin bash {hooked.script.name} 100"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 0, done.stderr
+    assert hooked.arguments == ["100"]
+
+
+@pytest.mark.parametrize("code", [1, 2, 4, 250])
+def test_failed_preparation_stops_the_script_with_its_exit_code(hooked: Hooked, code: int) -> None:
+    hooked.stand_in(f"sys.exit({code})")
+    not_started(hooked, hooked.run("100"), code, f"the preparation failed with exit code {code}")
+    assert hooked.prepared is not None
+    assert not Path(hooked.prepared["report"]).parent.exists(), "the private directory was left"
+
+
+def test_killed_playbook_is_a_failure(hooked: Hooked) -> None:
+    hooked.stand_in("os.kill(os.getpid(), 9)")
+    not_started(hooked, hooked.run("100"), 137, "137")
+
+
+@pytest.mark.parametrize("proof", ["None", "{}", "[]", "'x'", "{'hosts': []}"])
+def test_exit_code_0_without_a_proof_is_not_believed(hooked: Hooked, proof: str) -> None:
+    hooked.stand_in(proof=proof)
+    not_started(hooked, hooked.run("100"), 1, "reported no proof")
+
+
+def test_no_report_at_all_is_not_believed(hooked: Hooked) -> None:
+    hooked.stand_in("sys.exit(0)")
+    not_started(hooked, hooked.run("100"), 1, "reported no proof")
+
+
+def test_npz_that_changed_after_the_proof_is_not_started_on(hooked: Hooked) -> None:
+    hooked.stand_in("open(npz, 'wb').write(b'other')")
+    not_started(hooked, hooked.run("100"), 1, "changed just now")
+    hooked.stand_in("os.unlink(npz)")
+    not_started(hooked, hooked.run("100"), 1, "No such file")
+
+
+def test_ansible_that_is_gone_stops_the_script(hooked: Hooked) -> None:
+    hooked.playbook.unlink()
+    not_started(hooked, hooked.run("100"), 127, "can't be started")
+
+
+def test_checkout_that_is_gone_stops_the_script(tmp_path: Path) -> None:
+    script = tmp_path / "run.sh"
+    script.write_bytes(
+        b"#!/bin/bash\n" + render([], checkout="/gone", entry="/gone/entry.py") + b"echo started\n"
+    )
+    done = subprocess.run(["bash", str(script)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the checkout /gone is gone. Step 2.5 was NOT started." in done.stderr
+
+
+def test_copy_of_the_script_in_another_directory_is_refused(hooked: Hooked, tmp_path: Path) -> None:
+    shutil.copy2(hooked.script, tmp_path / "copy.sh")
+    done = subprocess.run(["bash", "copy.sh"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    not_started(hooked, done, 1, "its head belongs to")
+    assert hooked.prepared is None
+
+
+def test_script_fed_to_a_shell_is_refused(hooked: Hooked) -> None:
+    with open(hooked.script, "rb") as file:
+        done = hooked.run(stdin=file, by=("bash", "-s", "--"))
+    not_started(hooked, done, 1, "'bash' is no file here")
+
+
+def test_symlink_to_the_script_and_another_working_directory(hooked: Hooked, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(hooked.script)
+    done = subprocess.run([str(tmp_path / "link"), "5"], cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert hooked.arguments == ["5"]
+
+
+@pytest.mark.parametrize(
+    ("shebang", "shell", "flags"),
+    [
+        ("#!/bin/bash", ("bash",), ""),
+        ("#!/bin/bash -eu", None, "eu"),
+        ("#!/bin/bash", ("bash", "-x"), "x"),
+        ("#!/usr/bin/env bash", None, ""),
+        ("#!/bin/sh -e", None, "e"),
+        ("#!/bin/bash", ("dash",), ""),
+    ],
+)
+def test_script_starts_anew_in_the_shell_and_with_the_flags_that_it_had(
+    tmp_path: Path, shebang: str, shell: tuple[str, ...] | None, flags: str
+) -> None:
+    body = '\nprintf "%s " "$-" > flags\nreadlink "/proc/$$/exe" >> flags\nprintf "%s\\0" "$@" > arguments\n'
+    hooked = Hooked(tmp_path, shebang, body)
+    assert hooked.run("100", by=shell).returncode == 0
+    now, program = (hooked.directory / "flags").read_text().split(" ", 1)
+    assert {flag for flag in now if flag in "eux"} == set(flags)
+    name = Path(shell[0] if shell else shebang.split(maxsplit=1)[0][2:].replace("env", "bash")).name
+    assert program.strip() == os.path.realpath(str(shutil.which(name)))
+    assert hooked.arguments == ["100"]
+
+
+def check_shell(text: bytes, severity: str) -> bytes:
+    command = [str(SHELLCHECK), "--shell=sh", f"--severity={severity}", "-"]
+    return subprocess.run(command, input=b"#!/bin/sh\n" + text, capture_output=True, check=False).stdout
+
+
+def test_block_is_clean_shell() -> None:
+    assert check_shell(render(["--dir=/home/michael/distributed_prng_analysis"]), "style") == b""
+
+
+def test_block_is_sound_shell_whatever_the_paths() -> None:
+    words = ["--dir=/home/o'brien/a b/$x", '--option={"a": "\\"`b`"}', "--option=new\nline"]
+    text = render(words, python="/opt/my python/bin/python3", checkout="/home/o'brien/check out")
+    assert check_shell(text, "warning") == b""
