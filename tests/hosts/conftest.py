@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Callable, Iterator, List
 
 import pytest
 from hosts import faults, packages
 from hosts.commands import HostsError
 from hosts.fleet import Fleet, reap
+from hosts.seeding import seed_all
+from localfleet import NPZ
 from realfleet import RealFleet
 
+FLIP = """
+import pathlib, sys
+(path,) = pathlib.Path(sys.argv[1]).glob(sys.argv[2])
+content = bytearray(path.read_bytes())
+content[len(content) // 2] ^= 1
+path.write_bytes(content)
+"""
 At = Callable[..., "dict[str, object]"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The handful that `make test` runs carries this marker."""
+    config.addinivalue_line("markers", "short: part of make molecule-short")
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +40,9 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         if os.environ.get("CI"):
             pytest.fail(f"no test hosts: {error}")
         pytest.skip(f"no test hosts, so these tests did not run: {error}")
+    if os.environ.get("HOSTS_FLEET"):
+        yield Fleet(os.environ["HOSTS_FLEET"])
+        return
     reap()
     fleet = Fleet(str(tmp_path_factory.getbasetemp()))
     try:
@@ -40,8 +56,8 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 def shared(hosts: Fleet, tmp_path_factory: pytest.TempPathFactory) -> RealFleet:
     """The session's fleet, seeded once."""
     fleet = RealFleet(hosts, tmp_path_factory.mktemp("controller"))
-    for name in fleet.names:
-        fleet.seed(name)
+    if fleet.sha256(fleet.zeus) is None:
+        seed_all(hosts)
     return fleet
 
 
@@ -84,6 +100,11 @@ def at(fleet: RealFleet) -> At:
 
 
 @pytest.fixture
-def scratch(tmp_path: Path) -> Path:
-    """A folder of the case's own."""
-    return tmp_path
+def tamper(fleet: RealFleet) -> At:
+    """`tamper(task, host, which)`: flip a byte in a host's live or staged NPZ when a task starts."""
+
+    def entry(task: str, host: str, which: str) -> dict[str, object]:
+        pattern = {"live": NPZ, "staged": f".{NPZ}.*.staged"}[which]
+        return {"task": task, "do": [sys.executable, "-c", FLIP, str(fleet.dir(host)), pattern]}
+
+    return entry

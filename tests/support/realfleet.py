@@ -10,26 +10,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 import survivors
 from hosts.fleet import Fleet
-from hosts.image import UID, USER
+from hosts.image import UID
 from hosts.model import HOME
+from hosts.seeding import DIRECTORY, own, seed
 from localfleet import JSON, NPZ, ROOT, Run, parse
 
-DIRECTORY = "distributed_prng_analysis"
 RAM_FOLDER = Path("/dev/shm/prng/step2")
 PLUGINS = ROOT / "tests" / "hosts" / "plugins"
-# Notes what was live on Zeus at every start, and what the starter claims to have proved.
-SCORER = """#!/usr/bin/env bash
-# Test double of Step 2.5.
-set -eu
-read -r live _ < <(sha256sum bidirectional_survivors_binary.npz)
-printf '%s %s %s\\n' "$live" "${SURVIVOR_NPZ_PROVEN_SHA256-unproven}" "$*" >> started.log
-echo "Step 2.5 started on $(hostname) with: $*"
-echo '{}' > optimal_scorer_config.json
-"""
 
 
 class RealFleet:
@@ -62,6 +53,21 @@ class RealFleet:
         path = self.npz(host)
         return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
+    def ram_sha256(self, host: str) -> Optional[str]:
+        """SHA-256 of a running host's RAM-disk copy, None where there is none."""
+        path = self.ram(host)
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+
+    @property
+    def json(self) -> Path:
+        """Step 1's output."""
+        return self.dir(self.zeus) / JSON
+
+    def staged_size(self) -> int:
+        """Bytes of the NPZ that waits on Zeus to be switched live."""
+        (path,) = self.dir(self.zeus).glob(f".{NPZ}.*.staged")
+        return path.stat().st_size
+
     @property
     def digests(self) -> Dict[str, Optional[str]]:
         """The live SHA-256 of every host."""
@@ -73,25 +79,15 @@ class RealFleet:
         log = self.dir(self.zeus) / "started.log"
         return [line.split(" ", 2) for line in log.read_text().splitlines()] if log.exists() else []
 
-    def seed(self, host: str) -> None:
-        """Make a host's pipeline directory; on Zeus what Step 2.5 needs, and Step 1's output."""
-        folder = self.dir(host)
-        folder.mkdir(exist_ok=True)
-        if host == self.zeus:
-            for name in ("train_history.json", "holdout_history.json"):
-                (folder / name).write_text("[]")
-            script = folder / "run_scorer_meta_optimizer.sh"
-            script.write_text(SCORER)
-            script.chmod(0o755)
-            self.new_survivors()
-        own(folder)
-
     def new_survivors(self, count: Optional[int] = None) -> None:
         """Step 1 has run again: other survivors than before."""
         self.generation += 1
-        path = self.dir(self.zeus) / JSON
-        survivors.write(str(path), count or self.count, 25 + self.generation)
-        own(path)
+        survivors.write(str(self.json), count or self.count, 25 + self.generation)
+        own(self.json)
+
+    def seed(self, host: str) -> None:
+        """Make a host's pipeline directory, as an operator does after an installation."""
+        seed(self.fleet.hosts[host].home, host == self.zeus)
 
     def warm_ram(self, host: str, content: bytes = b"old") -> None:
         """Put a copy on the host's RAM disk, as the pipeline's own script does."""
@@ -103,6 +99,7 @@ class RealFleet:
 
     def command(self, playbook: str, *args: str) -> List[str]:
         """The command line of a run."""
+        (self.scratch / "trace").unlink(missing_ok=True)
         inventory = self.scratch / "inventory.json.yml"
         self.fleet.inventory(inventory)
         return [
@@ -168,7 +165,23 @@ class RealFleet:
 
     def trace(self) -> List[str]:
         """The names of the tasks that the last run started, in their order."""
-        return (self.scratch / "trace").read_text().splitlines()
+        path = self.scratch / "trace"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def wait_for_task(self, task: str, seconds: float) -> None:
+        """Wait until the run is `seconds` into a task."""
+        wait_until(lambda: any(task in name for name in self.trace()), 120, task)
+        time.sleep(seconds)
+
+    def wait_for_the_dead(self) -> None:
+        """Wait until the workers of a killed controller have ended."""
+        wait_until(lambda: not processes_with(str(self.scratch)), 60, "a killed controller's workers")
+
+    def second_controller(self) -> RealFleet:
+        """Another controller of the same hosts, with a scratch folder of its own."""
+        scratch = self.scratch.with_name(self.scratch.name + "-second")
+        scratch.mkdir(exist_ok=True)
+        return RealFleet(self.fleet, scratch, self.count)
 
     def assert_healed(self, run: Run) -> str:
         """A healthy run has ended well: one digest everywhere, launched on it, nothing left over."""
@@ -192,18 +205,24 @@ class RealFleet:
         return found
 
 
-def own(path: Path) -> None:
-    """Give a file or folder with its content to the hosts' user."""
-    for entry in (path, *path.rglob("*")) if path.is_dir() else (path,):
-        os.chown(entry, UID, UID, follow_symlinks=False)
-
-
 def inside(path: str) -> str:
     """A path under the hosts' home folder, as the host itself sees it."""
     return f"{HOME}/{path}"
 
 
-def wait_until(met: Any, seconds: float, what: str) -> None:
+def processes_with(text: str) -> List[int]:
+    """Ids of the processes whose command line holds `text`."""
+    return [int(folder.name) for folder in Path("/proc").iterdir() if text in _command_line(folder)]
+
+
+def _command_line(folder: Path) -> str:
+    try:
+        return (folder / "cmdline").read_text(errors="replace") if folder.name.isdigit() else ""
+    except OSError:
+        return ""
+
+
+def wait_until(met: Callable[[], object], seconds: float, what: str) -> None:
     """Wait for a condition.
 
     Raises:
@@ -215,4 +234,4 @@ def wait_until(met: Any, seconds: float, what: str) -> None:
         time.sleep(0.05)
 
 
-__all__ = ["USER", "RealFleet", "Run", "inside", "own", "wait_until"]
+__all__ = ["RealFleet", "Run", "inside", "own", "wait_until"]

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Callable, Dict
 
-from hosts import faults, packages
+from hosts import faults, packages, seeding
 from hosts import fleet as fleets
 from hosts.backends import BACKENDS, PROGRAM
 from hosts.commands import HostsError
@@ -28,7 +28,9 @@ def up(arguments: argparse.Namespace) -> None:
     packages.ensure()
     fleets.reap()
     fleet = fleets.Fleet(arguments.name)
-    fleet.up(arguments.hosts, zeus=arguments.hosts[:1])
+    fleet.up(arguments.hosts, zeus=arguments.hosts[:1], apart=arguments.apart)
+    if arguments.seed:
+        seeding.seed_all(fleet, arguments.rig_directory)
     if arguments.inventory:
         fleet.inventory(arguments.inventory)
 
@@ -92,13 +94,19 @@ def main() -> int:
             parts.add_argument("value", nargs="*", type=int, help="bytes, for cut and fill")
         if name == "up":
             parts.add_argument("hosts", nargs="+", help="host names; the first one is Zeus")
+            parts.add_argument("--seed", action="store_true", help="make the pipeline, as Step 1 leaves it")
+            parts.add_argument("--rig-directory", default=seeding.DIRECTORY, help="the pipeline's, on rigs")
+            parts.add_argument(
+                "--apart", action="store_true", help="Zeus and the rigs can't reach each other"
+            )
             parts.add_argument("--inventory", type=Path, help="write Ansible's inventory here")
     arguments = parser.parse_args()
     os.environ["PATH"] = os.environ.get("PATH", os.defpath) + os.pathsep + packages.SBIN
     try:
         commands[arguments.command](arguments)
     except HostsError as error:
-        sys.stderr.write(f"hosts: {error}\n")
+        then = "; the tests on real hosts did NOT run" if arguments.command == "setup" else ""
+        sys.stderr.write(f"hosts: {error}{then}\n")
         return 1
     return 0
 

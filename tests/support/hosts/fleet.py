@@ -84,8 +84,13 @@ class Fleet:
         part.write_text(json.dumps(state))
         part.replace(self._state)
 
-    def up(self, names: Sequence[str], zeus: Sequence[str] = ("zeus",)) -> None:
+    def up(self, names: Sequence[str], zeus: Sequence[str] = ("zeus",), apart: bool = False) -> None:
         """Bring the hosts up and wait until each one's sshd answers.
+
+        Args:
+            names: host names.
+            zeus: those of them that have numpy and orjson.
+            apart: the hosts neither know nor reach each other; only this machine reaches them.
 
         Raises:
             HostsError: a host didn't come up.
@@ -101,10 +106,21 @@ class Fleet:
         self._load()
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.id, "-f", str(self.key))
         lines = [f"{host.address} {host.name}" for host in self.hosts.values()]
-        (self.folder / "etc-hosts").write_text("\n".join(["127.0.0.1 localhost", *lines, ""]))
+        (self.folder / "etc-hosts").write_text(
+            "\n".join(["127.0.0.1 localhost", *([] if apart else lines), ""])
+        )
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(self._make, self.hosts.values()))
         self.trust()
+        if apart:
+            for host in self.hosts.values():
+                self._isolate(host, prefix)
+
+    def _isolate(self, host: Host, prefix: str) -> None:
+        """The host hears this machine only."""
+        pid = str(self.backend.pid(self.id, host))
+        rule = ["!", "-s", f"{prefix}.1", "-i", "eth0", "-j", "DROP"]
+        run("nsenter", "-t", pid, "-n", "iptables", "-A", "INPUT", *rule)
 
     def _make(self, host: Host) -> None:
         disks.make(host)

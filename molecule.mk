@@ -1,0 +1,43 @@
+# Real hosts in containers, included by the Makefile. Root on Debian or Ubuntu; what is missing is
+# installed after an announcement (HOSTS_NO_INSTALL=1 forbids it).
+HOSTS := PYTHONPATH=$(CURDIR)/tests/support $(PYTHON) -m hosts
+# `make molecule SCENARIOS=default` plays one.
+SCENARIOS ?= default remote-zeus fleet faults
+
+# A folder of the run's own, so that parallel runs don't meet; the fleet ends with the run, however that ends.
+define molecule_test
+run=$$(mktemp -d) && export MOLECULE_EPHEMERAL_DIRECTORY=$$run HOSTS_OWNER=$$$$ && \
+trap '$(HOSTS) down "$$run"; rm -rf "$$run"' EXIT && \
+echo "molecule: $(1)" && ANSIBLE_FORCE_COLOR=0 molecule --no-wrap test -s $(1)
+endef
+
+# Where the hosts can't be, `setup` says so in one line: no tests then, and an error under CI.
+define with_hosts
+if $(HOSTS) setup; then $(1); else test -z "$${CI:-}"; fi
+endef
+
+.PHONY: molecule
+molecule: $(VENV)/dev ## Every scenario on real hosts in containers (SCENARIOS=… for some)
+	@for scenario in $(SCENARIOS); do $(MAKE) --no-print-directory molecule-$$scenario || exit; done
+
+.PHONY: molecule-default molecule-remote-zeus molecule-fleet molecule-faults
+molecule-default molecule-remote-zeus molecule-fleet molecule-faults: molecule-%: $(VENV)/dev
+	@$(call with_hosts,$(call molecule_test,$*))
+
+.PHONY: molecule-short
+molecule-short: $(VENV)/dev ## The scenario `default`, and a handful of the faults
+	@$(call with_hosts,( $(call molecule_test,default) ) && pytest -m short tests/hosts)
+
+.PHONY: hosts-clean
+hosts-clean: ## Remove test hosts, their images and their cache
+	@$(HOSTS) clean
+
+# The oldest numpy and orjson that we support, with their own lock file.
+.PHONY: test-oldest
+test-oldest: .cache/oldest/stamp ## Unit tests with the oldest supported numpy and orjson
+	@.cache/oldest/bin/python -m pytest -p no:cacheprovider tests/unit $(ARGS)
+
+.cache/oldest/stamp: requirements-oldest.txt
+	@$(PYTHON) -m venv .cache/oldest
+	@.cache/oldest/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
