@@ -110,3 +110,9 @@ def set_mtime(path: str, mtime_ns: int) -> None:
     """Set a file's times, in integer nanoseconds."""
     with _step("utime", path):
         os.utime(path, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
+
+
+def chown(path: str, uid: int, gid: int) -> None:
+    """Give a file to a user and a group."""
+    with _step("chown", path):
+        os.chown(path, uid, gid, follow_symlinks=False)

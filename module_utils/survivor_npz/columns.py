@@ -1,0 +1,288 @@
+"""Turn the columns of a piece into the 22 arrays, strictly: contract, section 3, line by line.
+
+Types are checked for a whole column at once, at C speed; only a column that fails is searched.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ansible.module_utils.survivor_npz import schema
+from ansible.module_utils.survivor_npz.prng import make_prng
+from ansible.module_utils.survivor_npz.schema import FIELDS, Field
+from ansible.module_utils.survivor_npz.table import MISSING, Column, Table
+from ansible.module_utils.survivor_npz.tally import FAULTS_KEPT, Fault, Seen, Tally
+
+Arrays = Dict[str, NDArray[Any]]
+
+_EXACT_IN_FLOAT32 = float(1 << 24)
+_EXACT_IN_FLOAT64 = float(1 << 53)
+_RANGE_TEXT = re.compile(r"([0-9]+)-([0-9]+)")
+_RANGE_TEXT_LIMIT = 100
+
+
+class _Limits(NamedTuple):
+    low: int
+    high: int
+    text: str
+
+
+_UINT32 = _Limits(0, 2**32 - 1, "0 to 4294967295")
+_INT32 = _Limits(-(2**31), 2**31 - 1, "-2147483648 to 2147483647")
+_NUMBERS = {int, float}
+
+
+def shown(value: Any) -> str:
+    """A value as the JSON has it, cut to a line's length."""
+    names = {None: "null", True: "true", False: "false"}
+    if value is None or isinstance(value, bool):
+        return names[value]
+    text = "missing" if value is MISSING else f'"{value[:80]}"' if isinstance(value, str) else repr(value)[:200]
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+class Maker:
+    """Makes the arrays of one table and keeps the tally of what was noticed."""
+
+    def __init__(self, table: Table, encoding: str) -> None:
+        self.table = table
+        self.encoding = encoding
+        self.tally = Tally()
+        self.tally.records = table.length
+        self.bad: Set[int] = set()
+        self.arrays: Arrays = {}
+
+    def make(self) -> None:
+        """Fill `arrays` (one element per record, dtypes of the schema) and `tally`.
+
+        Where the tally has faults, the arrays of the faulty columns are left out.
+        """
+        self._rates()
+        makers: Dict[str, Callable[[Field], None]] = {
+            schema.SEED: self._seed,
+            schema.INT: self._int,
+            schema.RANGE: self._range,
+            schema.NUMBER: self._number,
+            schema.MODE: self._mode,
+        }
+        for field in FIELDS:
+            if field.kind in makers:
+                makers[field.kind](field)
+        make_prng(self)
+        self.tally.bad_records = len(self.bad)
+        self.tally.faults = sorted(self.tally.faults)[:FAULTS_KEPT]
+        for key, count in self.table.key_counts().items():
+            if key not in schema.KNOWN_KEYS:
+                self.tally.other_keys[key] = count
+
+    def refuse(self, key: str, column: Column, why_of: Callable[[Any], Optional[str]]) -> None:
+        """Search a bad column: `why_of` tells what is wrong with a value, None for a good one."""
+        whys = [why_of(value) for value in column.values]
+        mask = np.fromiter((why is not None for why in whys), np.bool_, len(whys))
+        found = column.records(mask)
+        self.bad.update(found.tolist())
+        for record in found[:FAULTS_KEPT].tolist():
+            at = record if column.index is None else int(column.index[record])
+            value, why = column.values[at], whys[at] or ""
+            self.fault(record, key, value, why)
+
+    def fault(self, record: int, key: str, value: Any, why: str) -> None:
+        """Note one value that is refused."""
+        seed = self.table.record(record).get("seed", MISSING)
+        self.bad.add(record)
+        self.tally.faults.append(Fault(record, None if seed is MISSING else shown(seed), key, shown(value), why))
+
+    def fill(self, key: str, column: Column, default: Any = 0) -> Column:
+        """Put the default where the key is missing, and count."""
+        if not column.has_missing:
+            return column
+        mask = np.fromiter((value is MISSING for value in column.values), np.bool_, len(column.values))
+        self.tally.missing[key] = Seen(column.count(mask), int(column.records(mask)[0]))
+        values = [default if value is MISSING else value for value in column.values]
+        return Column(values, column.index, False)
+
+    def _ints(self, key: str, column: Column, limits: _Limits, dtype: str) -> Optional[NDArray[Any]]:
+        """An array over `column.values`; None where one of them is no int or out of range."""
+        if set(map(type, column.values)) == {int}:
+            try:
+                array = np.fromiter(column.values, np.int64, len(column.values))
+                if array.min() >= limits.low and array.max() <= limits.high:
+                    return array.astype(dtype)
+            except OverflowError:
+                pass
+
+        def why(value: Any) -> Optional[str]:
+            if type(value) is not int:
+                return "missing" if value is MISSING else f"an int is needed, from {limits.text}"
+            return None if limits.low <= value <= limits.high else f"out of range, which is {limits.text}"
+
+        self.refuse(key, column, why)
+        return None
+
+    def _seed(self, field: Field) -> None:
+        column = self.table.column(field.key)
+        array = self._ints(field.key, column, _UINT32, field.dtype)
+        if array is not None:
+            self.arrays[field.array] = column.expand(array)
+
+    def _int(self, field: Field) -> None:
+        column = self.fill(field.key, self.table.column(field.key))
+        array = self._ints(field.key, column, _INT32, field.dtype)
+        if array is not None:
+            self.arrays[field.array] = column.expand(array)
+
+    def _range(self, field: Field) -> None:
+        column = self.fill(field.key, self.table.column(field.key))
+        plain = column
+        if not set(map(type, column.values)) <= {int}:
+            plain = Column(_differences(column.values), column.index, False)
+            if None in plain.values:
+                self.refuse(field.key, column, lambda value: _RANGE_WHY if _difference(value) is None else None)
+                return
+        array = self._ints(field.key, plain, _INT32, field.dtype)
+        if array is not None:
+            self.arrays[field.array] = column.expand(array)
+
+    def _floats(self, key: str, column: Column) -> Optional[Tuple[NDArray[np.float64], NDArray[np.float32]]]:
+        """The values as float64 and as float32; None where one is no number or infinite in float32."""
+        types = set(map(type, column.values))
+        if types <= _NUMBERS:
+            double = np.fromiter(column.values, np.float64, len(column.values))
+            with np.errstate(over="ignore"):
+                single = double.astype(np.float32)
+            if np.isfinite(single).all():
+                self._note_losses(key, column, double, single, int in types)
+                return double, single
+
+        def why(value: Any) -> Optional[str]:
+            if type(value) not in _NUMBERS:
+                return "a number is needed"
+            with np.errstate(over="ignore"):
+                return None if np.isfinite(np.float32(float(value))) else "too large for float32"
+
+        self.refuse(key, column, why)
+        return None
+
+    def _note_losses(
+        self, key: str, column: Column, double: NDArray[np.float64], single: NDArray[np.float32], has_ints: bool
+    ) -> None:
+        if np.count_nonzero(double) != np.count_nonzero(single):
+            self.tally.vanished[key] = column.count((single == 0) & (double != 0))
+        size = np.abs(double)
+        if not has_ints or size.max() <= _EXACT_IN_FLOAT32:
+            return
+        # Above 2**53 the double has rounded already: compare those ints themselves.
+        suspects = (size > _EXACT_IN_FLOAT32) & ((single.astype(np.float64) != double) | (size >= _EXACT_IN_FLOAT64))
+        lost = np.zeros(len(double), np.bool_)
+        for i in np.flatnonzero(suspects).tolist():
+            value = column.values[i]
+            lost[i] = type(value) is int and int(single[i]) != value
+        if lost.any():
+            self.tally.rounded[key] = column.count(lost)
+
+    def _number(self, field: Field) -> None:
+        column = self.fill(field.key, self.table.column(field.key))
+        made = self._floats(field.key, column)
+        if made is not None:
+            self.arrays[field.array] = column.expand(made[1])
+
+    def _rates(self) -> None:
+        """Both match arrays: a record's own rate, else the other direction's, else left to the caller."""
+        found: Dict[str, Tuple[Optional[NDArray[Any]], NDArray[np.bool_]]] = {}
+        rates = [field for field in FIELDS if field.kind == schema.RATE]
+        for field in rates:
+            column = self.table.column(field.key)
+            have = np.ones(self.table.length, np.bool_)
+            if column.has_missing:
+                mask = np.fromiter((value is MISSING for value in column.values), np.bool_, len(column.values))
+                have = ~column.expand(mask)
+                column = Column([0 if value is MISSING else value for value in column.values], column.index, False)
+            found[field.key] = self._rate(field.key, column), have
+        rated = found[rates[0].key][1] | found[rates[1].key][1]
+        number = int(np.count_nonzero(rated))
+        if number:
+            self.tally.rated = Seen(number, int(np.argmax(rated)))
+        if number < self.table.length:
+            self.tally.unrated = Seen(self.table.length - number, int(np.argmin(rated)))
+        for field in rates:
+            own, have = found[field.key]
+            other, other_have = found[schema.OTHER_RATE[field.key]]
+            if own is None or other is None:
+                continue
+            borrowed = int(np.count_nonzero(other_have & ~have))
+            if borrowed:
+                self.tally.borrowed[field.key] = borrowed
+            self.arrays[field.array] = own if have.all() else np.where(have, own, other)
+
+    def _rate(self, key: str, column: Column) -> Optional[NDArray[np.float32]]:
+        """Rates over records; None where one is no number from 0 to 1."""
+        if set(map(type, column.values)) <= _NUMBERS:
+            double = np.fromiter(column.values, np.float64, len(column.values))
+            if double.min() >= 0 and double.max() <= 1:
+                single = double.astype(np.float32)
+                self._note_losses(key, column, double, single, False)
+                return column.expand(single)
+
+        def why(value: Any) -> Optional[str]:
+            good = type(value) in _NUMBERS and 0 <= value <= 1
+            return None if good else "a match rate is a number from 0 to 1"
+
+        self.refuse(key, column, why)
+        return None
+
+    def _mode(self, field: Field) -> None:
+        column = self.table.column(field.key)
+        modes = schema.SKIP_MODES
+        if set(map(type, column.values)) == {str} and set(column.values) <= modes.keys():
+            codes = np.fromiter(map(modes.__getitem__, column.values), np.uint8, len(column.values))
+            self.arrays[field.array] = column.expand(codes)
+            return
+        needed = " or ".join(f'"{mode}"' for mode in modes)
+        self.refuse(
+            field.key,
+            column,
+            lambda value: None if type(value) is str and value in modes else f"{needed} is needed",
+        )
+
+
+_RANGE_WHY = 'an int, "a-b" or [a, b] is needed'
+
+
+def _difference(value: Any) -> Optional[int]:
+    """`skip_range` in any of its three forms as max - min; None for anything else."""
+    if type(value) is int:
+        return value
+    ends: List[Any] = []
+    if type(value) is str and len(value) <= _RANGE_TEXT_LIMIT:
+        match = _RANGE_TEXT.fullmatch(value)
+        ends = [int(match[1]), int(match[2])] if match else []
+    elif type(value) is list and len(value) == 2 and all(type(end) is int for end in value):
+        ends = value
+    return ends[1] - ends[0] if ends else None
+
+
+def _differences(values: List[Any]) -> List[Optional[int]]:
+    """Each text is parsed once: shape D repeats few of them."""
+    if set(map(type, values)) == {str}:
+        known = {value: _difference(value) for value in set(values)}
+        return [known[value] for value in values]
+    return [_difference(value) for value in values]
+
+
+def make_arrays(table: Table, encoding: str) -> Tuple[Arrays, Tally]:
+    """The arrays of one piece, by name, and what was noticed.
+
+    Args:
+        encoding: `registry` or `legacy`, the table for `prng_type`.
+
+    Returns:
+        Arrays of `table.length` elements each, in the schema's dtypes. Columns that the tally has faults for
+        are missing; those of match rates are zero where a record has neither rate (`tally.unrated`).
+    """
+    maker = Maker(table, encoding)
+    maker.make()
+    return maker.arrays, maker.tally

@@ -1,0 +1,117 @@
+"""Write the NPZ: the same arrays give the same bytes, whatever the clock, the path or the machine's load.
+
+The zip is put together here rather than by `zipfile`, so that columns can be deflated side by side in
+threads (zlib lets go of the interpreter) and no clock or path gets into it.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+import zlib
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ansible.module_utils.survivor_npz.schema import FIELDS, Field
+
+_LOCAL = struct.Struct("<4s5H3I2H")
+_CENTRAL = struct.Struct("<4s6H3I5H2I")
+_END = struct.Struct("<4s4H2IH")
+_VERSION = 20
+_DEFLATED = 8
+_DATE = (1 << 5) | 1  # 1980-01-01, the zip format's zero
+_UNIX = 3 << 8
+_MODE = 0o600 << 16
+_HEADER_ALIGN = 64
+
+_LEVEL = 6
+# Seeds ascend without repeats: searching long for matches finds none.
+_SEED_LEVEL = 1
+_MEM_LEVEL = 9
+
+Columns = Callable[[Field], NDArray[Any]]
+
+
+class Member(NamedTuple):
+    """One array, packed: its zip entry's CRC, sizes and deflated bytes; its smallest and largest value."""
+
+    crc: int
+    size: int
+    data: bytes
+    low: Optional[float]
+    high: Optional[float]
+
+
+def array_header(dtype: str, length: int) -> bytes:
+    """The `.npy` header, version 1.0, of a one-dimensional array."""
+    text = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({length},), }}"
+    padding = -(10 + len(text) + 1) % _HEADER_ALIGN
+    body = text.encode("latin-1") + b" " * padding + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(body)) + body
+
+
+def _deflate(parts: Tuple[bytes, memoryview], level: int) -> bytes:
+    packer = zlib.compressobj(level, zlib.DEFLATED, -15, _MEM_LEVEL)
+    return b"".join([*map(packer.compress, parts), packer.flush()])
+
+
+def pack_column(field: Field, column: NDArray[Any]) -> Member:
+    """Deflate one array."""
+    header = array_header(field.dtype, len(column))
+    raw = memoryview(np.ascontiguousarray(column)).cast("B") if len(column) else memoryview(b"")
+    level = _SEED_LEVEL if field.kind == "seed" else _LEVEL
+    data = _deflate((header, raw), level)
+    low, high = (column.min().item(), column.max().item()) if len(column) else (None, None)
+    return Member(zlib.crc32(raw, zlib.crc32(header)), len(header) + len(raw), data, low, high)
+
+
+def pack_columns(columns: Columns, threads: int) -> Dict[str, Member]:
+    """Pack all 22, in `threads` threads. The result does not depend on their number."""
+    members: Dict[str, Member] = {}
+    errors: List[BaseException] = []
+    waiting = list(reversed(FIELDS))
+
+    def work() -> None:
+        try:
+            while not errors:
+                field = waiting.pop()
+                members[field.array] = pack_column(field, columns(field))
+        except IndexError:
+            return
+        except BaseException as error:  # carried over to the caller's thread
+            errors.append(error)
+
+    helpers = [threading.Thread(target=work, daemon=True) for _ in range(threads - 1)]
+    for helper in helpers:
+        helper.start()
+    work()
+    for helper in helpers:
+        helper.join()
+    if errors:
+        raise errors[0]
+    return members
+
+
+def assemble(members: Dict[str, Member]) -> bytes:
+    """The bytes of the NPZ, arrays in the order of the schema."""
+    parts: List[bytes] = []
+    directory: List[bytes] = []
+    offset = 0
+    for field in FIELDS:
+        member, name = members[field.array], f"{field.array}.npy".encode("ascii")
+        sizes = (member.crc, len(member.data), member.size)
+        local = _LOCAL.pack(b"PK\3\4", _VERSION, 0, _DEFLATED, 0, _DATE, *sizes, len(name), 0) + name
+        directory.append(
+            _CENTRAL.pack(
+                b"PK\1\2", _UNIX | _VERSION, _VERSION, 0, _DEFLATED, 0, _DATE, *sizes,
+                len(name), 0, 0, 0, 0, _MODE, offset,
+            )
+            + name
+        )
+        parts += [local, member.data]
+        offset += len(local) + len(member.data)
+    central = b"".join(directory)
+    end = _END.pack(b"PK\5\6", 0, 0, len(FIELDS), len(FIELDS), len(central), offset, 0)
+    return b"".join([*parts, central, end])
