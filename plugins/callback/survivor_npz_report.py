@@ -17,6 +17,7 @@ requirements:
 import functools
 import json
 import os
+import re
 import time
 from typing import Any, Callable, Dict, List, Optional
 
@@ -55,7 +56,7 @@ def _message(result: Dict[str, Any]) -> str:
     """What a failed result says, of its failed items where it looped."""
     items = [item for item in result.get("results") or [] if isinstance(item, dict) and item.get("failed")]
     said = [str(item.get("msg") or "failed") for item in items] or [str(result.get("msg") or "failed")]
-    return " ".join(" ".join(said).split())
+    return re.sub(r"^(Task failed: |Action failed: )+", "", "\n".join(said).strip())
 
 
 def table(rows: List[Dict[str, Any]], columns: List[str]) -> List[str]:
@@ -170,7 +171,7 @@ class CallbackModule(CallbackBase):
         status = report.get("status")
         if status:
             return lines + self._status(status)
-        for rig in report["skipped"]:
+        for rig in report["skipped"] if report["fleet"] else []:
             lines.append(f"Left out by name: {rig} (survivor_npz_skip_rigs).")
         convert = report.get("convert") or {}
         if convert:
@@ -206,17 +207,24 @@ class CallbackModule(CallbackBase):
         run = report["run"] or {}
         lines = [f"Step 2.5: {run['message']}"] if run.get("message") else []
         if not report["ok"]:
-            where = f" in {report['stopped_in']}" if report["stopped_in"] else ""
-            lines.append(f"STOPPED{where}:")
-            for host, faults in report["faults"].items():
-                lines += [f"  {host}: {fault}" for fault in faults]
-            by_message: Dict[str, List[str]] = {}
-            for host, message in report["messages"].items():
-                by_message.setdefault(message, []).append(host)
-            lines += [f"  {', '.join(hosts)}: {message}" for message, hosts in by_message.items()]
+            lines += self._why(report)
         if (launching or not report["ok"]) and not report["started"]:
             dry = "dry run" if report["check"] and report["ok"] else ""
             lines.append("Step 2.5 was NOT started" + (f" ({dry})." if dry else "."))
+        return lines
+
+    def _why(self, report: Dict[str, Any]) -> List[str]:
+        by_message: Dict[str, List[str]] = {}
+        for host, message in report["messages"].items():
+            by_message.setdefault(message, []).append(host)
+        where = f" in {report['stopped_in']}" if report["stopped_in"] else ""
+        lines = []
+        for message, hosts in by_message.items():
+            # A verdict over the fleet is told by the coordinator, but the hosts at fault follow.
+            said = message if report["faults"] else f"{', '.join(hosts)}: {message}"
+            lines += [f"STOPPED{where}: {said.splitlines()[0]}", *(f"  {line}" for line in said.splitlines()[1:])]
+        for host, faults in report["faults"].items():
+            lines += [f"  {host}: {fault}" for fault in faults]
         return lines
 
     def _save(self, report: Dict[str, Any]) -> None:

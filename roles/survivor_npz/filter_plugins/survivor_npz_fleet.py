@@ -74,7 +74,7 @@ def lost(result: Any, what: str) -> Optional[str]:
     if result.get("unreachable"):
         return f"unreachable ({message}). Start it or mend its network; or leave it out by name: survivor_npz_skip_rigs."
     if result.get("failed") or "copies" not in result:
-        if "timed out" in message or "time frame" in message:
+        if "timed out" in message.lower():
             return f"{what}: no answer in time (a hung disk?): {message}"
         return f"{what}: {message or 'no answer'}"
     return None

@@ -10,6 +10,10 @@ Host = Mapping[str, Any]
 Faults = Dict[str, List[str]]
 
 
+# Reasons of the contract's section 5 that convert nothing.
+SETTLED = ("fresh", "pinned", "never")
+
+
 def short(sha256: Optional[str]) -> str:
     """The first digits of a SHA-256, as shown to people."""
     return sha256[:12] if sha256 else "none"
@@ -46,13 +50,18 @@ def expected(probe: Host, decision: Optional[Host] = None) -> Dict[str, Any]:
         "survivor_count": decision["survivor_count"],
         "source_mtime": (decision.get("source") or {}).get("mtime_ns"),
         "reason": decision["reason"],
-        "due": bool(decision["changed"]),
+        "due": _due(main, decision),
         "path": decision.get("staged") or main["path"],
         "staged": decision.get("staged"),
         "live": main["path"],
         "expect": decision.get("live_sha256"),
         "converts": True,
     }
+
+
+def _due(main: Host, decision: Host) -> bool:
+    """Whether a conversion is still to be done: it is due, and no earlier run has staged its result."""
+    return decision["reason"] not in SETTLED and decision["sha256"] not in main["staged"]
 
 
 def rollback_to(probe: Host, json_name: str) -> Dict[str, Any]:
@@ -79,24 +88,15 @@ def rollback_to(probe: Host, json_name: str) -> Dict[str, Any]:
     }
 
 
-def conversion(result: Host, dry: bool) -> Dict[str, Any]:
-    """What the report tells of the conversion."""
+def conversion(result: Host, goal: Host, dry: bool) -> Dict[str, Any]:
+    """What the report tells of the conversion: its `reason`, and whether it was done or is due."""
     if result.get("skipped"):
-        return {"reason": "never", "converted": False}
-    kept = (
-        "reason",
-        "survivor_count",
-        "sha256",
-        "size",
-        "elapsed",
-        "source",
-        "notes",
-        "left_out",
-        "defaulted",
-        "warnings",
-    )
+        return {"reason": "never", "converted": False, "due": False}
+    kept = ("sha256", "size", "elapsed", "source", "notes", "left_out", "defaulted", "warnings")
     told = {key: result[key] for key in kept if result.get(key)}
-    return {**told, "converted": bool(result["changed"]) and not dry, "due": bool(result["changed"]) and dry}
+    done = bool(result["changed"]) and not dry
+    told.update(reason=result["reason"], survivor_count=result["survivor_count"])
+    return {**told, "converted": done, "due": bool(goal["due"]) and not done}
 
 
 def _is_right(copy: Host, sha256: str, follows: bool) -> bool:
@@ -332,24 +332,36 @@ def rows(
     """The report's table: one row per host with `host`, `before`, `action`, `proof`."""
     table = []
     for host in team["hosts"]:
-        todo = hostvars[host].get("__survivor_npz_plan") or _seen_only(hostvars[host].get("__survivor_npz_probe"))
+        facts = hostvars[host]
+        todo = facts.get("__survivor_npz_plan") or _seen_only(facts.get("__survivor_npz_probe"))
         verdict = "not looked at"
         if proofs is not None:
             verdict = "no" if host in proofs else "would hold" if dry and todo.get("changes") else "yes"
         if named:
             verdict = named[host]
-        table.append(
-            {
-                "host": host,
-                "before": todo.get("before", "unknown"),
-                "action": todo.get("action", "none"),
-                "proof": verdict,
-            }
-        )
+        row = {"host": host, "before": todo.get("before", "unknown"), "action": _done(facts, dry), "proof": verdict}
+        table.append(row)
     return table + [
         {"host": host, "before": "not looked at", "action": "left out by name", "proof": "left out"}
         for host in team["skipped"]
     ]
+
+
+def _done(facts: Host, dry: bool) -> str:
+    """What became of a host's plan."""
+
+    def changed(step: str) -> bool:
+        result = facts.get(f"__survivor_npz_{step}")
+        return isinstance(result, Mapping) and bool(result.get("changed"))
+
+    action = str((facts.get("__survivor_npz_plan") or {}).get("action", "none"))
+    if changed("way_back"):
+        return "went back"
+    if changed("activation"):
+        return "switched"
+    if action == "none" or changed("attributes") or (action == "clean up" and changed("stage_clean")):
+        return action
+    return f"{'would' if dry else 'did not'} {action}"
 
 
 class FilterModule:
