@@ -106,8 +106,8 @@ def adopt_outgoing(names: Names, live: Optional[str], check: bool = False) -> bo
             continue
         if held is not None and held != live and held.startswith(prefix):
             durable.replace(path, names.previous)
-        else:
-            durable.unlink(path)
+        # Also after the rename: rename(2) does nothing when both names are one file already.
+        durable.unlink(path)
     return bool(found)
 
 
