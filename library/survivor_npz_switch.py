@@ -81,13 +81,14 @@ code:
   type: str
 """
 
+import os
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.survivor_npz import switch
 from ansible.module_utils.survivor_npz.leftovers import clean
 from ansible.module_utils.survivor_npz.names import Names
-from ansible.module_utils.survivor_npz.recover import SwitchError
+from ansible.module_utils.survivor_npz.recover import SwitchError, recover
 
 SPEC = {
     "state": {
@@ -156,14 +157,17 @@ def _switch(module: AnsibleModule) -> List[Dict[str, Any]]:
 def _clean(module: AnsibleModule) -> None:
     keep = [module.params["sha256"]] if module.params["sha256"] else []
     removed: List[str] = []
+    finished = False
     for copy in module.params["copies"]:
         try:
             names, sidecars = Names(copy["path"]), copy["sidecars"]
+            if os.path.isdir(names.directory) and not os.path.islink(names.live):
+                finished = recover(names, sidecars=sidecars, check=True) or finished
             removed += clean(names, keep, sidecars=sidecars, check=module.check_mode)
         except (SwitchError, ValueError) as error:
             module.fail_json(msg=str(error), code=getattr(error, "code", "path"), removed=removed)
     lines = "".join(f"{path}\n" for path in removed)
-    module.exit_json(changed=bool(removed), removed=removed, diff={"before": lines, "after": ""})
+    module.exit_json(changed=finished or bool(removed), removed=removed, diff={"before": lines, "after": ""})
 
 
 def main() -> None:
