@@ -205,7 +205,9 @@ def holder(directory: str) -> Optional[Dict[str, Any]]:
 
 def take_lock(directory: str) -> int:
     """Take the launch lock; returns its descriptor. Raises Refused, OSError."""
-    os.makedirs(os.path.join(home(directory), "runs"), exist_ok=True)
+    for path in (home(directory), os.path.join(home(directory), "runs")):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path)  # never the pipeline directory itself
     path = os.path.join(home(directory), "lock")
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     for attempt in range(10):
