@@ -88,7 +88,7 @@ class Bench:
             "json_mb": source.size / 1e6,
             "seconds": seconds,
             "workers": workers,
-            "plain_rss_mib": max(costs["plain"].largest_rss for costs in rounds) / MIB,
+            "plain_mib": peak_memory(plain).summed / MIB,
             "npz": self.npz(),
         }
 
@@ -192,7 +192,7 @@ def say(results: Dict[str, Any]) -> None:
     for entry in results["speed"]:
         print(f"\n{entry['input']}: {entry['survivors']:,} survivors, {entry['json_mb']:.0f} MB of JSON")
         plain = entry["seconds"]["plain"]
-        print(f"  plain converter {plain:.2f} s, {entry['plain_rss_mib']:.0f} MiB;", end=" ")
+        print(f"  plain converter {plain:.2f} s, {entry['plain_mib']:.0f} MiB;", end=" ")
         print(f"json.load {entry['seconds']['json']:.2f} s; bound {entry['seconds']['bound']:.2f} s")
         for count, figures in entry["workers"].items():
             print(

@@ -17,17 +17,17 @@ MIB = 1 << 20
 
 
 class Cost(NamedTuple):
-    """What one run of a command took: wall and CPU seconds; largest process by resident bytes."""
+    """What one run of a command took: wall and CPU seconds."""
 
     wall: float
     cpu: float
-    largest_rss: int
 
 
 def module_command(module_path: Path, args: Dict[str, object], file: Path) -> List[str]:
     """A module run as Ansible makes it on its host: the module's file, its arguments as JSON."""
     file.write_bytes(arguments(args))
-    return command(str(module_path), str(file))
+    argv: List[str] = command(str(module_path), str(file))
+    return argv
 
 
 def timed(argv: Sequence[str]) -> Cost:
@@ -42,7 +42,7 @@ def timed(argv: Sequence[str]) -> Cost:
     process.stdout.close()
     if process.returncode:
         raise RuntimeError(f"{argv[-3:]} ended with {process.returncode}:\n{out.decode()[-2000:]}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    return Cost(wall, usage.ru_utime + usage.ru_stime)
 
 
 class Peak(NamedTuple):

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import sys
-from typing import Iterator
+import functools
+from typing import Any, Iterator, List
+from unittest import mock
 
-PACKAGE = "ansible.module_utils.survivor_npz."
-TUNING = ("PIECE_BYTES", "SEGMENT_BYTES")
+from ansible.module_utils.survivor_npz import build, convert, records
 
 
 @contextlib.contextmanager
-def pieces_of(size: int) -> Iterator[None]:
-    """Set the reader's piece size, in bytes, wherever the package holds it; AssertionError where nowhere."""
-    changed = []
-    for name, module in list(sys.modules.items()):
-        if name.startswith(PACKAGE):
-            for constant in TUNING:
-                if hasattr(module, constant):
-                    changed.append((module, constant, getattr(module, constant)))
-                    setattr(module, constant, size)
-    assert changed, "the converter has no piece size any more"
-    try:
+def pieces_of(size: int, segment: int = 0) -> Iterator[None]:
+    """Let the converter parse `size` bytes at once, and fork for segments of `segment` bytes."""
+    step = segment or 4 * size
+    starts = records.segment_starts
+
+    def many_starts(source: Any, span: Any, separator: Any, _step: int) -> List[int]:
+        # A task per byte would not prove more than a few hundred.
+        return starts(source, span, separator, max(step, (span.end - span.start) // 300 + 1))
+
+    options = functools.partial(convert.Options, piece_bytes=size)
+    with (
+        mock.patch.object(convert, "Options", options),
+        mock.patch.object(records, "segment_starts", many_starts),
+        mock.patch.object(build, "_WORTH_A_FORK", 0),
+    ):
         yield
-    finally:
-        for module, constant, value in changed:
-            setattr(module, constant, value)

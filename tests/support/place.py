@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 JSON = "bidirectional_survivors.json"
 NPZ = "bidirectional_survivors_binary.npz"
+# Codes that no input may lead to.
+BUGS = ("internal", "worker_failed", "system")
 
 
 def sha256(data: bytes) -> str:
@@ -136,12 +138,14 @@ def judge(place: Place, data: bytes, mtime_ns: Optional[int] = None, **more: Any
     except oracle.Refused as refusal:
         assert answer.get("failed"), f"accepted, but the oracle refuses: {refusal}"
         assert answer.get("code"), "a refusal without a code"
+        assert answer["code"] not in BUGS, f"{answer['code']}: {answer['msg'][:300]}"
         assert place.tree() == before, "a refusal changed the directory"
         return answer
     assert not answer.get("failed"), f"refused, but the oracle accepts: {answer['msg'][:300]}"
     content = place.npz.read_bytes()
     assert answer["sha256"] == sha256(content), "another digest than the file's"
     assert answer["survivor_count"] == len(right.arrays["seeds"])
+    assert answer["defaulted"] == right.defaulted
     wrong = difference(arrays_of(content), right.arrays)
     assert not wrong, wrong
     return answer

@@ -82,7 +82,7 @@ def test_no_inode_left_keeps_the_old_pair_and_says_so(tmp_path: Path) -> None:
             if not answer.get("failed"):
                 break
             assert answer["code"] == "no_space", answer
-            place.check_settled(old)
+            assert place.live() == old
             filler.unlink()
         assert not answer.get("failed"), answer
         place.check_settled(answer["sha256"])
