@@ -118,3 +118,19 @@ def test_hooked_script_keeps_its_pid_so_that_the_callers_handle_stays_good(runni
     assert running.record["supervisor"] > 0
     with open(f"/proc/{running.record['supervisor']}/cmdline", "rb") as file:
         assert b"--foreground" in file.read()
+
+
+def test_two_starts_at_the_same_moment_run_it_once(tmp_path: Path) -> None:
+    """Both prepare, which is harmless; the lock lets one through."""
+    hooked = Hooked(tmp_path, body="\nprintf '%s\\0' \"$@\" >> arguments\nexec sleep 2\n")
+    both = """
+open(directory + f"/at.{os.getpid()}", "w").close()
+while sum(name.startswith("at.") for name in os.listdir(directory)) < 2:
+    time.sleep(0.01)
+"""
+    hooked.stand_in(both)
+    with hooked.start("1") as one, hooked.start("1") as other:
+        errors = {process.communicate(timeout=20)[1].decode() for process in (one, other)}
+    assert sorted([one.returncode, other.returncode]) == [0, 75]
+    assert hooked.arguments == ["1"]
+    assert any("running already" in error for error in errors)
