@@ -38,7 +38,8 @@ def running(tmp_path: Path) -> Iterator[Hooked]:
     """A hooked script whose first run is on."""
     hooked = Hooked(tmp_path, body=WAITING)
     with hooked.start("1") as process:
-        wait_for((hooked.directory / "pid").exists)
+        pid = hooked.directory / "pid"
+        wait_for(lambda: pid.exists() and pid.read_text() and hooked.arguments == ["1"])
         yield hooked
         if process.poll() is None:
             process.terminate()
