@@ -76,16 +76,16 @@ def _read_all(
     source: Source, span: Span, encoding: str, workers: int, piece_bytes: int, digest: _Digest
 ) -> Tuple[List[_Slice], Tally]:
     separator = records.find_separator(source, span)
-    starts = [span.start]
+    gaps: List[records.Gap] = []
     if span.closed and workers > 1 and span.end - span.start > _WORTH_A_FORK:
         step = max((span.end - span.start) // (workers * 16), 1 << 20)
         step = min(max(step, (span.end - span.start) // MOST_TASKS + 1), max(_SEGMENT_BYTES, step // 16))
-        starts = records.segment_starts(source, span, separator, step)
-    segments = plan_segments(starts, span.end)
+        gaps = records.find_gaps(source, span, separator, step)
+    segments = plan_segments(span.start, gaps, span.end)
     slices, total, broken = _read_plan(source, segments, separator, encoding, workers, piece_bytes, digest)
     if broken is not None and len(segments) > 1:
         # A guessed segment start may have been wrong; what is before `broken` is proven.
-        rest = plan_segments([broken], span.end)
+        rest = plan_segments(broken, [], span.end)
         more, tally, broken = _read_plan(source, rest, separator, encoding, 1, piece_bytes, digest)
         slices += more
         total.add(tally)

@@ -8,7 +8,7 @@ itself; the cut is then made by an exact scan. Pieces stay in the processor's ca
 from __future__ import annotations
 
 import re
-from typing import Callable, Iterator, List, Optional, TypeVar
+from typing import Callable, Iterator, List, NamedTuple, Optional, TypeVar
 
 from ansible.module_utils.survivor_npz.faults import MAX_RECORD, explain, too_big, truncated
 from ansible.module_utils.survivor_npz.frame import Span, skip_space
@@ -32,6 +32,13 @@ class BrokenError(Exception):
         self.offset = offset
 
 
+class Gap(NamedTuple):
+    """What stands between two records: offsets behind the one and of the other."""
+
+    end: int
+    start: int
+
+
 class Separator:
     """What stands between two records of this file: exact text where it is regular, else a pattern."""
 
@@ -45,23 +52,26 @@ class Separator:
                 self.tail = key.end()
             break
 
-    def last(self, text: bytes) -> Optional[range]:
-        """The last separator: range(end of one record, start of the next)."""
+    def last(self, text: bytes) -> Optional[Gap]:
+        """The last separator in a text."""
         at = text.rfind(self.exact) if self.exact else -1
         if at >= 0:
-            return range(at + 1, at + len(self.exact) - self.tail)
+            return self._gap(at)
         match = None
         for match in _BETWEEN.finditer(text):
             pass
-        return range(match.start() + 1, match.end()) if match else None
+        return Gap(match.start() + 1, match.end()) if match else None
 
-    def first(self, text: bytes) -> Optional[int]:
-        """Start of the first record that follows a separator."""
+    def first(self, text: bytes) -> Optional[Gap]:
+        """The first separator in a text."""
         at = text.find(self.exact) if self.exact else -1
         if at >= 0:
-            return at + len(self.exact) - self.tail
+            return self._gap(at)
         match = _BETWEEN.search(text)
-        return match.end() if match else None
+        return Gap(match.start() + 1, match.end()) if match else None
+
+    def _gap(self, at: int) -> Gap:
+        return Gap(at + 1, at + len(self.exact) - self.tail)
 
 
 def find_separator(source: Source, span: Span) -> Separator:
@@ -69,17 +79,17 @@ def find_separator(source: Source, span: Span) -> Separator:
     return Separator(source.read(span.start, min(_PROBE, span.end - span.start)))
 
 
-def segment_starts(source: Source, span: Span, separator: Separator, step: int) -> List[int]:
-    """Guess a record start in every `step` bytes; a wrong one shows when the segment before it is read."""
-    starts = [span.start]
+def find_gaps(source: Source, span: Span, separator: Separator, step: int) -> List[Gap]:
+    """Guess a gap in every `step` bytes; a wrong one shows when the segment before it is read."""
+    gaps: List[Gap] = []
     for offset in range(span.start + step, span.end, step):
         for at in range(offset, min(offset + step, span.end), _PROBE):
             found = separator.first(source.read(at, min(_PROBE + 256, span.end - at)))
-            if found is not None:
-                if at + found > starts[-1]:
-                    starts.append(at + found)
+            if found:
+                if not gaps or at + found.end > gaps[-1].start:
+                    gaps.append(Gap(at + found.end, at + found.start))
                 break
-    return starts
+    return gaps
 
 
 def read_pieces(
@@ -98,7 +108,7 @@ def read_pieces(
             cut, following = len(text), end
         else:
             between = separator.last(text)
-            cut, following = (between.start, at + between.stop) if between else (0, at)
+            cut, following = (between.end, at + between.start) if between else (0, at)
         parsed = _try(parse, text[:cut] if cut < len(text) else text) if cut else None
         if parsed is None:
             parsed, following = _read_exactly(source, at, end, parse, piece_bytes)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ansible.module_utils.survivor_npz.columns import make_arrays
-from ansible.module_utils.survivor_npz.records import BrokenError, Separator, read_pieces
+from ansible.module_utils.survivor_npz.records import BrokenError, Gap, Separator, read_pieces
 from ansible.module_utils.survivor_npz.schema import BYTES_PER_SURVIVOR, FIELDS
 from ansible.module_utils.survivor_npz.source import Source
 from ansible.module_utils.survivor_npz.table import Table, parse_table
@@ -38,12 +38,10 @@ class Result(NamedTuple):
     broken: Optional[int]
 
 
-def plan_segments(starts: List[int], end: int) -> List[Segment]:
-    """Segments from each start to the next."""
-    return [
-        Segment(start, stop, (stop - start) // _SHORTEST_RECORD + 1)
-        for start, stop in zip(starts, [*starts[1:], end])
-    ]
+def plan_segments(start: int, gaps: List[Gap], end: int) -> List[Segment]:
+    """Segments from `start` to `end`, parted by the gaps."""
+    starts, ends = [start, *(gap.start for gap in gaps)], [*(gap.end for gap in gaps), end]
+    return [Segment(low, high, (high - low) // _SHORTEST_RECORD + 1) for low, high in zip(starts, ends)]
 
 
 class Store:
