@@ -8,7 +8,7 @@ SCENARIOS ?= default remote-zeus fleet faults
 define molecule_test
 run=$$(mktemp -d) && export MOLECULE_EPHEMERAL_DIRECTORY=$$run HOSTS_OWNER=$$$$ && \
 trap '$(HOSTS) down "$$run"; rm -rf "$$run"' EXIT && \
-echo "molecule: $(1)" && ANSIBLE_FORCE_COLOR=0 molecule --no-wrap test -s $(1)
+echo "molecule: $(1)" && ANSIBLE_FORCE_COLOR=0 molecule test -s $(1)
 endef
 
 # Where the hosts can't be, `setup` says so in one line: no tests then, and an error under CI.
