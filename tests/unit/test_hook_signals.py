@@ -33,13 +33,19 @@ def waiting(tmp_path: Path) -> Hooked:
     return hooked
 
 
+def is_running(hooked: Hooked) -> bool:
+    """Whether the script got that far, and its supervisor has noted it."""
+    pid = hooked.directory / "pid"
+    noted = any(hooked.directory.glob(".survivor_npz/runs/*/record.json")) and hooked.record["pid"]
+    return bool(noted and pid.exists() and pid.read_text() and hooked.arguments)
+
+
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Hooked]:
     """A hooked script whose first run is on."""
     hooked = Hooked(tmp_path, body=WAITING)
     with hooked.start("1") as process:
-        pid = hooked.directory / "pid"
-        wait_for(lambda: pid.exists() and pid.read_text() and hooked.arguments == ["1"])
+        wait_for(lambda: is_running(hooked))
         yield hooked
         if process.poll() is None:
             process.terminate()
