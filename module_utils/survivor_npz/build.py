@@ -15,6 +15,7 @@ from ansible.module_utils.survivor_npz.npz import Member, assemble, pack_columns
 from ansible.module_utils.survivor_npz.schema import FIELDS, Field
 from ansible.module_utils.survivor_npz.segments import Result, Segment, Store, plan_segments, read_segment
 from ansible.module_utils.survivor_npz.source import Source
+from ansible.module_utils.survivor_npz.split import Splitter
 from ansible.module_utils.survivor_npz.tally import Tally
 from ansible.module_utils.survivor_npz.verdict import judge
 from ansible.module_utils.survivor_npz.workers import MOST_TASKS, run_tasks
@@ -105,8 +106,11 @@ def _read_plan(
 ) -> Tuple[List[_Slice], Tally, Optional[int]]:
     store, total = Store(segments), Tally()
 
+    splitter = Splitter(separator)
+
     def task(number: int) -> Result:
-        return read_segment(source, segments[number], store.columns(number), separator, encoding, piece_bytes)
+        columns = store.columns(number)
+        return read_segment(source, segments[number], columns, separator, splitter, encoding, piece_bytes)
 
     slices: List[_Slice] = []
     for number, result in enumerate(run_tasks(task, len(segments), workers, digest.compute)):

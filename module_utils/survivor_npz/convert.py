@@ -5,7 +5,7 @@ The stable entry point for everything but Ansible:
     outcome = convert.run(Options(src="/…/bidirectional_survivors.json",
                                   dest="/…/bidirectional_survivors_binary.npz"))
 
-`Options(src, dest, force=False, prng_encoding="registry", workers=0, piece_bytes=4 MiB, activate=True,
+`Options(src, dest, force=False, prng_encoding="registry", workers=0, piece_bytes=512 KiB, activate=True,
 check=False)`; workers=0 means all CPUs allowed. `run` returns an `Outcome` or raises `ConvertError(code,
 message)`; nothing live has changed then. numpy and orjson are imported only when something is converted.
 """
@@ -26,7 +26,7 @@ from ansible.module_utils.survivor_npz.source import stat_source
 from ansible.module_utils.survivor_npz.stage import System, stage
 from ansible.module_utils.survivor_npz.switch import activate
 
-PIECE_BYTES = 4 << 20
+PIECE_BYTES = 512 << 10
 
 
 class Options(NamedTuple):

@@ -15,7 +15,7 @@ from ansible.module_utils.survivor_npz.frame import Span, skip_space
 from ansible.module_utils.survivor_npz.scan import record_ends
 from ansible.module_utils.survivor_npz.source import Source
 
-PIECE_BYTES = 4 << 20
+PIECE_BYTES = 512 << 10
 _PROBE = 1 << 16
 _BETWEEN = re.compile(rb"\}[ \t\n\r]*,[ \t\n\r]*(?=\{)")
 _FIRST_KEY = re.compile(rb'\{[ \t\n\r]*"[^"\\]*"[ \t\n\r]*:')
@@ -45,11 +45,13 @@ class Separator:
     def __init__(self, sample: bytes) -> None:
         self.exact = b""
         self.tail = 0
+        self.first_record = b""
         for end in record_ends(sample):
             match, key = _BETWEEN.match(sample, end - 1), _FIRST_KEY.match(sample)
             if match and key:
                 self.exact = match.group() + key.group()
                 self.tail = key.end()
+                self.first_record = sample[:end]
             break
 
     def last(self, text: bytes) -> Optional[Gap]:

@@ -12,7 +12,8 @@ from ansible.module_utils.survivor_npz.columns import make_arrays
 from ansible.module_utils.survivor_npz.records import BrokenError, Gap, Separator, read_pieces
 from ansible.module_utils.survivor_npz.schema import BYTES_PER_SURVIVOR, FIELDS
 from ansible.module_utils.survivor_npz.source import Source
-from ansible.module_utils.survivor_npz.table import Table, parse_table
+from ansible.module_utils.survivor_npz.split import Splitter
+from ansible.module_utils.survivor_npz.table import Table
 from ansible.module_utils.survivor_npz.tally import Tally
 
 # No record that passes the checks of a piece is shorter: it has a seed, a skip mode and a PRNG.
@@ -68,7 +69,7 @@ class Store:
 
 def read_segment(
     source: Source, segment: Segment, columns: Dict[str, NDArray[Any]], separator: Separator,
-    encoding: str, piece_bytes: int,
+    splitter: Splitter, encoding: str, piece_bytes: int,
 ) -> Result:
     """Read one segment into its columns. Nothing is stored behind the first piece with a fault.
 
@@ -77,7 +78,7 @@ def read_segment(
     """
     total, stored, good = Tally(), 0, True
     try:
-        for piece in read_pieces(source, segment.start, segment.end, separator, parse_table, piece_bytes):
+        for piece in read_pieces(source, segment.start, segment.end, separator, splitter.parse, piece_bytes):
             if not isinstance(piece, Table):
                 total.add(piece)
                 good = False
