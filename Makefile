@@ -50,6 +50,7 @@ lint: $(VENV)/dev mypy ## ruff, mypy, yamllint, ansible-lint, shellcheck
 	@ruff format --check --quiet .
 	@yamllint --strict .
 	@ansible-lint --offline -q
+	@python tools/write_reference.py --check
 	@git ls-files -z '*.sh' .ci/run | xargs -0 -r shellcheck
 	@echo "lint: clean"
 
@@ -59,7 +60,11 @@ mypy: $(VENV)/dev ## Check the types
 	@mkdir -p build/mypy/ansible/module_utils
 	@ln -sfn ../../../../module_utils/survivor_npz build/mypy/ansible/module_utils/survivor_npz
 	@mypy --no-error-summary -p ansible.module_utils.survivor_npz
-	@MYPYPATH=demo mypy --no-error-summary --scripts-are-modules $(wildcard library/*.py plugins/*/*.py demo/*.py)
+	@MYPYPATH=demo mypy --no-error-summary --scripts-are-modules $(wildcard library/*.py plugins/*/*.py demo/*.py tools/*.py)
+
+.PHONY: reference
+reference: $(VENV)/dev ## Write docs/variables.md and docs/arrays.md from their sources
+	@python tools/write_reference.py
 
 .PHONY: bench
 bench: $(VENV)/dev ## Speed and memory, as ratios to a plain converter measured in the same run
