@@ -104,6 +104,11 @@ def bases(rng: random.Random) -> List[bytes]:
         plain = list(records(count, seed=rng.randrange(10**6)))
         shaped = [[shape(dict(r)) for r in plain] for shape in (_shape_a, _shape_b, _shape_c, _shape_d)]
         found += [json.dumps(document, indent=indent).encode() for document in shaped]
+    # Survivors of few trials, as in the field: most of a record's text repeats.
+    for count, indent in ((12, 2), (40, None), (25, 2)):
+        plain = _of_two_trials(count, rng.randrange(10**6))
+        for shape in (_shape_a, _shape_b, _shape_c, _shape_d):
+            found.append(json.dumps([shape(dict(r)) for r in plain], indent=indent).encode())
     others: List[Any] = [
         {"survivor_count": 120000, "note": "too many to write"},
         {"generation_id": "g1", "final_row_count": 5, "artifact_sha256": "ab", "complete": True},
@@ -113,6 +118,12 @@ def bases(rng: random.Random) -> List[bytes]:
         [[{"seed": 1}]],
     ]
     return found + [json.dumps(other, indent=2).encode() for other in others]
+
+
+def _of_two_trials(count: int, seed: int) -> List[dict[str, Any]]:
+    plain = list(records(count, seed=seed))
+    own = ("seed", "forward_match_rate", "reverse_match_rate", "score")
+    return [{**r, **{k: v for k, v in plain[i % 2].items() if k not in own}} for i, r in enumerate(plain)]
 
 
 def _shape_a(r: dict[str, Any]) -> dict[str, Any]:

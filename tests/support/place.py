@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 JSON = "bidirectional_survivors.json"
 NPZ = "bidirectional_survivors_binary.npz"
-# Codes that no input may lead to.
-BUGS = ("internal", "worker_failed", "system")
+# Codes that no quiet file may lead to.
+BUGS = ("internal", "worker_failed", "system", "source_changed")
 
 
 def sha256(data: bytes) -> str:
