@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ansible.module_utils.survivor_npz.schema import FIELDS, Field
+from ansible.module_utils.survivor_npz.schema import FIELDS, SEED, Field
 
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
@@ -26,10 +26,10 @@ _UNIX = 3 << 8
 _MODE = 0o600 << 16
 _HEADER_ALIGN = 64
 
-_LEVEL = 6
-# Seeds ascend without repeats: searching long for matches finds none.
-_SEED_LEVEL = 1
-_MEM_LEVEL = 9
+# (level, memory): as savez_compressed does it.
+_USUAL = (zlib.Z_DEFAULT_COMPRESSION, zlib.DEF_MEM_LEVEL)
+# Seeds ascend without repeats: a long search for matches finds none, at nine times the cost.
+_SEEDS = (1, zlib.MAX_WBITS - 6)
 
 Columns = Callable[[Field], NDArray[Any]]
 
@@ -52,26 +52,43 @@ def array_header(dtype: str, length: int) -> bytes:
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(body)) + body
 
 
-def _deflate(parts: Tuple[bytes, memoryview], level: int) -> bytes:
-    packer = zlib.compressobj(level, zlib.DEFLATED, -15, _MEM_LEVEL)
-    return b"".join([*map(packer.compress, parts), packer.flush()])
+def _raw(column: NDArray[Any]) -> memoryview:
+    return memoryview(np.ascontiguousarray(column)).cast("B") if len(column) else memoryview(b"")
 
 
 def pack_column(field: Field, column: NDArray[Any]) -> Member:
     """Deflate one array."""
-    header = array_header(field.dtype, len(column))
-    raw = memoryview(np.ascontiguousarray(column)).cast("B") if len(column) else memoryview(b"")
-    level = _SEED_LEVEL if field.kind == "seed" else _LEVEL
-    data = _deflate((header, raw), level)
+    header, raw = array_header(field.dtype, len(column)), _raw(column)
+    level, memory = _SEEDS if field.kind == SEED else _USUAL
+    packer = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS, memory)
+    data = b"".join((packer.compress(header), packer.compress(raw), packer.flush()))
     low, high = (column.min().item(), column.max().item()) if len(column) else (None, None)
     return Member(zlib.crc32(raw, zlib.crc32(header)), len(header) + len(raw), data, low, high)
 
 
+def _find_twins(columns: Columns) -> Dict[str, Field]:
+    """Each array's name to the first field with the same bytes: Step 1 writes some counts twice."""
+    firsts: Dict[Tuple[str, int], List[Field]] = {}
+    twins: Dict[str, Field] = {}
+    for field in FIELDS:
+        column = columns(field)
+        alike = firsts.setdefault((field.dtype, zlib.crc32(_raw(column))), [])
+        for first in alike:
+            if first.kind != SEED and _raw(columns(first)) == _raw(column):
+                twins[field.array] = first
+                break
+        else:
+            alike.append(field)
+            twins[field.array] = field
+    return twins
+
+
 def pack_columns(columns: Columns, threads: int) -> Dict[str, Member]:
     """Pack all 22, in `threads` threads. The result does not depend on their number."""
+    twins = _find_twins(columns)
     members: Dict[str, Member] = {}
     errors: List[BaseException] = []
-    waiting = list(reversed(FIELDS))
+    waiting = [field for field in reversed(FIELDS) if twins[field.array] is field]
 
     def work() -> None:
         try:
@@ -91,7 +108,7 @@ def pack_columns(columns: Columns, threads: int) -> Dict[str, Member]:
         helper.join()
     if errors:
         raise errors[0]
-    return members
+    return {field.array: members[twins[field.array].array] for field in FIELDS}
 
 
 def assemble(members: Dict[str, Member]) -> bytes:

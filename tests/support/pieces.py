@@ -14,16 +14,16 @@ from ansible.module_utils.survivor_npz import build, convert, records
 def pieces_of(size: int, segment: int = 0) -> Iterator[None]:
     """Let the converter parse `size` bytes at once, and fork for segments of `segment` bytes."""
     step = segment or 4 * size
-    starts = records.segment_starts
+    gaps = records.find_gaps
 
-    def many_starts(source: Any, span: Any, separator: Any, _step: int) -> List[int]:
+    def many_gaps(source: Any, span: Any, separator: Any, _step: int) -> List[Any]:
         # A task per byte would not prove more than a few hundred.
-        return starts(source, span, separator, max(step, (span.end - span.start) // 300 + 1))
+        return gaps(source, span, separator, max(step, (span.end - span.start) // 300 + 1))
 
     options = functools.partial(convert.Options, piece_bytes=size)
     with (
         mock.patch.object(convert, "Options", options),
-        mock.patch.object(records, "segment_starts", many_starts),
+        mock.patch.object(records, "find_gaps", many_gaps),
         mock.patch.object(build, "_WORTH_A_FORK", 0),
     ):
         yield
