@@ -185,6 +185,7 @@ class CallbackModule(CallbackBase):
             count = f", {convert['survivor_count']:,} survivors" if "survivor_count" in convert else ""
             lines.append(f"Conversion: {done} (reason: {convert.get('reason')}{count}).")
             lines += [f"  note: {note}" for note in convert.get("notes", [])]
+        lines += [f"WARNING: {warning}" for warning in report.get("warnings") or []]
         if report["seconds"]:
             spent = ", ".join(f"{phase} {seconds}" for phase, seconds in report["seconds"].items())
             lines.append(f"Seconds: {spent}.")

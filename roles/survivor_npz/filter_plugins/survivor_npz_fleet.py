@@ -12,6 +12,8 @@ Host = Mapping[str, Any]
 Faults = Dict[str, List[str]]
 
 PYTHON_FLOOR = (3, 9)
+# --sample-size of run_scorer_meta_optimizer.sh where it is not given.
+DEFAULT_SAMPLE = 5000
 
 
 def names_of(value: Any) -> List[str]:
@@ -252,6 +254,22 @@ def room(hostvars: Mapping[str, Host], hosts: Sequence[str], expected: Mapping[s
     return found
 
 
+def sample_warnings(survivors: Optional[int], arguments: Sequence[Any]) -> List[str]:
+    """With no more survivors than the script's sample, its workers die and it still reports success."""
+    words = [str(word) for word in arguments]
+    sample = DEFAULT_SAMPLE
+    for index, word in enumerate(words):
+        value = words[index + 1] if word == "--sample-size" and index + 1 < len(words) else ""
+        value = word.partition("=")[2] if word.startswith("--sample-size=") else value
+        sample = int(value) if value.isdigit() else sample
+    if survivors is None or survivors > sample:
+        return []
+    return [
+        f"{survivors:,} survivors are not more than Step 2.5's --sample-size ({sample:,}): its workers will fail, and "
+        "it will report success all the same. Give a smaller --sample-size in survivor_npz_scorer_args."
+    ]
+
+
 def parcel(sha256: str) -> str:
     """Where the controller keeps the NPZ on its way: a private directory that ends with this run."""
     return os.path.join(constants.DEFAULT_LOCAL_TMP, "survivor_npz", f"{sha256}.npz")
@@ -267,4 +285,5 @@ class FilterModule:
             "survivor_npz_preflight": preflight,
             "survivor_npz_room": room,
             "survivor_npz_parcel": parcel,
+            "survivor_npz_sample_warnings": sample_warnings,
         }

@@ -1,0 +1,190 @@
+"""The main job on a whole fleet: the proposal's four tests, healing, and dry runs that keep their word."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import List
+
+import pytest
+from localfleet import LocalFleet, Run
+
+
+def agree(fleet: LocalFleet) -> bool:
+    """Whether every host has the same NPZ live."""
+    return len({fleet.sha256(host) for host in fleet.hosts}) == 1 and fleet.sha256("zeus") is not None
+
+
+def leftovers(fleet: LocalFleet) -> List[str]:
+    return [name for name in fleet.tree() if any(mark in name for mark in (".staged", ".pending", ".tmp.", ".outgoing"))]
+
+
+def predicted(fleet: LocalFleet, *args: str) -> "tuple[Run, Run]":
+    """A dry run that must write nothing, then the real one."""
+    before, starts = fleet.tree(), list(fleet.starts)
+    dry = fleet.run("prepare.yml", *args, "--diff", check=True)
+    assert dry.rc == 0, dry.out
+    assert (fleet.tree(), fleet.starts) == (before, starts), "a dry run wrote something"
+    real = fleet.run("prepare.yml", *args)
+    assert real.rc == 0, real.out
+    assert dry.changed == real.changed, f"{dry.out}\n{real.out}"
+    return dry, real
+
+
+def test_the_proposal(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    run = fleet.run()
+    assert (run.rc, run.report["convert"]["reason"], fleet.starts) == (0, "missing", ["7"]), run.out
+    assert agree(fleet)
+    run = fleet.run()
+    assert (run.rc, run.report["convert"]["reason"], run.changed) == (0, "fresh", ["zeus"]), run.out
+    assert run.report["convert"]["converted"] is False
+    os.utime(fleet.json)
+    run = fleet.run("prepare.yml")
+    assert (run.rc, run.report["convert"]["reason"], run.changed) == (0, "newer", ["zeus"]), run.out
+    assert {row["action"] for row in run.report["fleet"]} == {"none"}, "the same bytes: no rig changes"
+    fleet.json.unlink()
+    before = fleet.tree()
+    run = fleet.run()
+    assert run.rc != 0
+    assert "Run Step 1 (window_optimizer.py) first" in run.tail
+    assert fleet.tree() == before
+    assert len(fleet.starts) == 2
+
+
+def test_a_dry_run_of_a_virgin_fleet_and_of_a_converged_one(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    dry, real = predicted(fleet)
+    assert real.changed == ["rig-6600", "rig-6600b", "zeus"]
+    assert dry.report["convert"]["sha256"] == fleet.sha256("rig-6600")
+    assert "missing" in dry.out, "--check --diff tells why"
+    dry, real = predicted(fleet)
+    assert real.changed == []
+    assert agree(fleet)
+    assert leftovers(fleet) == []
+    run = fleet.run("step25.yml", check=True)
+    assert (run.rc, fleet.starts, run.report["started"]) == (0, [], False), run.out
+    assert "NOT started (dry run)" in run.tail
+
+
+def test_a_rig_that_missed_one_run_kept_the_old_file_for_good(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    assert fleet.run("prepare.yml").rc == 0
+    old = fleet.npz("rig-6600b").read_bytes()
+    fleet.write_survivors(200)
+    assert fleet.run("prepare.yml").rc == 0
+    fleet.npz("rig-6600b").write_bytes(old)
+    _dry, real = predicted(fleet)
+    assert real.changed == ["rig-6600b"]
+    assert real.report["convert"]["converted"] is False
+    assert agree(fleet)
+
+
+def test_workers_read_an_old_npz_from_the_ram_disk(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    for host in ("zeus", "rig-6600"):
+        fleet.ram(host).parent.mkdir(parents=True)
+        fleet.ram(host).write_bytes(b"filled before the conversion")
+    _dry, real = predicted(fleet)
+    for host in ("zeus", "rig-6600"):
+        assert fleet.ram(host).read_bytes() == fleet.npz(host).read_bytes()
+    assert not fleet.ram("rig-6600b").exists(), "a copy that was nowhere is not made unless asked for"
+    fleet.ram("zeus").write_bytes(b"tampered")
+    _dry, real = predicted(fleet)
+    assert real.changed == ["zeus"]
+    _dry, real = predicted(fleet, "-e", "survivor_npz_make_extra_paths=true")
+    assert real.changed == ["rig-6600b"]
+    assert fleet.ram("rig-6600b").read_bytes() == fleet.npz("zeus").read_bytes()
+    assert leftovers(fleet) == []
+
+
+def test_a_changed_rig_receives_the_npz_once(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    fleet.ram("rig-6600").parent.mkdir(parents=True)
+    fleet.ram("rig-6600").write_bytes(b"old")
+    run = fleet.run("prepare.yml")
+    sent = run.out.split("Stage the NPZ on every rig that differs]")[1].split("TASK")[0]
+    assert sent.count("changed: [rig-6600]") == 1
+    spread = run.out.split("Stage further copies from what the host has]")[1].split("TASK")[0]
+    assert spread.count("changed: [rig-6600]") == 1
+    run = fleet.run("prepare.yml")
+    for step in ("Fetch the NPZ", "Stage the NPZ", "Stage further", "Switch the NPZ", "Look at what was staged"):
+        assert step not in run.out, "an unchanged fleet costs one look and one proof"
+
+
+@pytest.mark.parametrize("content", ["[]", '{"survivor_count": 3, "note": "too many"}', "[1, 2, 3]", '[{"seed": 1, '])
+def test_nothing_is_pushed_when_step_1_wrote_no_survivors(tmp_path: Path, content: str) -> None:
+    fleet = LocalFleet(tmp_path, rigs=("rig-6600",))
+    assert fleet.run("prepare.yml").rc == 0
+    before = {host: fleet.sha256(host) for host in fleet.hosts}
+    fleet.json.write_text(content)
+    run = fleet.run()
+    assert run.rc != 0
+    assert fleet.starts == []
+    assert {host: fleet.sha256(host) for host in fleet.hosts} == before
+    assert leftovers(fleet) == []
+    assert "Traceback" not in run.out
+    assert "zeus: " in run.tail
+
+
+def test_zero_survivors_may_be_allowed(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path, rigs=("rig-6600",), count=0)
+    run = fleet.run(extra={"survivor_npz_min_survivors": 0})
+    assert (run.rc, fleet.starts) == (0, ["7"]), run.out
+    assert agree(fleet)
+    assert "WARNING: 0 survivors are not more than" in run.tail
+
+
+def test_two_controllers_interleave(tmp_path: Path) -> None:
+    """The second one's NPZ is live before the first one switches: compare-and-swap refuses, nothing is mixed."""
+    fleet = LocalFleet(tmp_path)
+    assert fleet.run("prepare.yml").rc == 0
+    other = tmp_path / "other"
+    other.write_text(f"#!/bin/sh\necho of another controller > {fleet.npz('rig-6600b')}\n")
+    other.chmod(0o755)
+    fleet.write_survivors(200)
+    before = fleet.sha256("rig-6600")
+    # The rig's own interpreter is asked between staging and the barrier: there the other one strikes.
+    fleet.hostvars["rig-6600b"]["survivor_npz_rig_python"] = str(other)
+    run = fleet.run()
+    assert run.rc != 0, run.out
+    assert fleet.starts == []
+    assert "STOPPED in activate" in run.tail
+    assert "changed since this run looked at it" in run.tail
+    assert run.report["fleet"][0]["action"] == "went back"
+    assert fleet.sha256("rig-6600") == before == fleet.sha256("zeus")
+    del fleet.hostvars["rig-6600b"]["survivor_npz_rig_python"]
+    run = fleet.run("prepare.yml")
+    assert (run.rc, agree(fleet), leftovers(fleet)) == (0, True, []), run.out
+
+
+def test_wrong_owner_and_world_writable_copies(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    assert fleet.run("prepare.yml").rc == 0
+    fleet.npz("rig-6600").chmod(0o666)
+    _dry, real = predicted(fleet)
+    assert real.changed == ["rig-6600"]
+    assert fleet.npz("rig-6600").stat().st_mode & 0o777 == 0o644
+    run = fleet.run("prepare.yml", extra={"survivor_npz_mode": "0666"})
+    assert run.rc != 0
+    assert "never world-writable" in run.tail
+
+
+def test_never_distributes_what_a_symlink_points_to(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    assert fleet.run("prepare.yml").rc == 0
+    archive = fleet.dir("zeus") / ".s172_accumulator"
+    archive.mkdir()
+    fleet.npz("zeus").rename(archive / "merged.npz")
+    fleet.npz("zeus").symlink_to(archive / "merged.npz")
+    (archive / "merged.npz").write_bytes((archive / "merged.npz").read_bytes() + b"\0merged later")
+    fleet.json.write_text('{"survivor_count": 3, "generation_id": "s172"}')
+    run = fleet.run("prepare.yml")
+    assert run.rc != 0
+    assert "survivor_npz_convert" in run.tail
+    fleet.json.unlink()
+    _dry, real = predicted(fleet, "-e", "survivor_npz_convert=never")
+    assert real.changed == ["rig-6600", "rig-6600b"]
+    assert fleet.npz("zeus").is_symlink()
+    assert fleet.npz("rig-6600").read_bytes() == (archive / "merged.npz").read_bytes()
+    assert not fleet.npz("rig-6600").is_symlink()

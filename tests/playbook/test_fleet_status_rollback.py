@@ -1,0 +1,71 @@
+"""Rigs were stale for twelve days and nobody knew; and there was no way back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from localfleet import LocalFleet
+
+GONE = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+
+
+def test_status_shows_every_copy_while_a_rig_is_down(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    assert fleet.run("prepare.yml").rc == 0
+    fleet.npz("rig-6600").write_bytes(b"twelve days old")
+    fleet.ram("zeus").parent.mkdir(parents=True)
+    fleet.ram("zeus").write_bytes(b"warm RAM disk")
+    fleet.hostvars["rig-6600b"] = dict(GONE)
+    before = fleet.tree()
+    run = fleet.run("status.yml")
+    assert run.rc == 0, run.out
+    assert run.changed == []
+    assert fleet.tree() == before
+    status = run.report["status"]
+    same = {(row["host"], os.path.basename(os.path.dirname(row["copy"]))): row.get("same") for row in status["copies"]}
+    assert same[("zeus", "distributed_prng_analysis")] is True
+    assert same[("zeus", "step2")] is False
+    assert same[("rig-6600", "distributed_prng_analysis")] is False
+    assert status["faults"].keys() == {"rig-6600b"}
+    assert status["same"] is False
+    assert any("stop, because of rig-6600b: unreachable" in line for line in status["would"])
+    assert "not convert (reason: fresh), 300 survivors" in status["would"]
+    assert "NO" in run.tail
+
+
+def test_rollback_brings_the_previous_npz_everywhere_and_pins_it(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    run = fleet.run("rollback.yml")
+    assert run.rc != 0
+    assert "nothing to go back to" in " ".join(run.tail.split())
+    assert fleet.run("prepare.yml").rc == 0
+    first = fleet.sha256("zeus")
+    fleet.write_survivors(200)
+    assert fleet.run("prepare.yml").rc == 0
+    second = fleet.sha256("zeus")
+    (fleet.dir("rig-6600b") / ".bidirectional_survivors_binary.npz.previous").unlink()
+    before = fleet.tree()
+    dry = fleet.run("rollback.yml", check=True)
+    assert (dry.rc, fleet.tree()) == (0, before), dry.out
+    run = fleet.run("rollback.yml")
+    assert run.rc == 0, run.out
+    assert dry.changed == run.changed == ["rig-6600", "rig-6600b", "zeus"]
+    assert {fleet.sha256(host) for host in fleet.hosts} == {first}
+    assert "rig-6600b" in run.out.split("Stage the NPZ on every rig that differs]")[1].split("TASK")[0]
+    run = fleet.run()
+    assert (run.rc, run.report["convert"]["reason"], fleet.starts) == (0, "pinned", ["7"]), run.out
+    assert fleet.sha256("zeus") == first
+    fleet.write_survivors(200, seed=26)
+    run = fleet.run("prepare.yml")
+    assert (run.rc, run.report["convert"]["reason"]) == (0, "newer"), run.out
+    assert first != fleet.sha256("rig-6600b") != second
+    assert not [name for name in fleet.tree() if "pinned" in name or ".staged" in name or ".pending" in name]
+    assert fleet.run("prepare.yml").changed == []
+
+
+def test_rollback_refuses_a_partial_fleet(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    run = fleet.run("rollback.yml", "--limit", "rig-6600")
+    assert run.rc != 0
+    assert "--limit rig-6600 leaves out" in run.tail

@@ -1,0 +1,107 @@
+"""ansible-core's own traps: in each, Step 2.5 is not started, the exit code is not 0, and the end says why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from breakable import BreakableFleet
+from localfleet import LocalFleet, Run
+
+GONE = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+
+
+def refused(fleet: LocalFleet, run: Run, *said: str) -> None:
+    assert run.rc != 0, run.out
+    assert fleet.starts == [], run.out
+    assert "Step 2.5 was NOT started" in run.tail
+    for text in said:
+        assert text in run.tail, run.out
+    assert "Traceback" not in run.out
+
+
+def test_step25_ran_with_a_rig_missing(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    fleet.hostvars["rig-6600b"] = dict(GONE)
+    before = fleet.tree()
+    run = fleet.run()
+    refused(fleet, run, "STOPPED in preflight", "rig-6600b: unreachable", "survivor_npz_skip_rigs")
+    assert run.report["faults"].keys() == {"rig-6600b"}
+    assert fleet.tree() == before, "nothing may be touched before all hosts have answered"
+
+
+def test_all_faults_of_all_hosts_come_at_once(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path, rigs=("rig-6600", "rig-6600b", "rig-6600c", "rig-6600d"))
+    fleet.hostvars["rig-6600"] = dict(GONE)
+    fleet.dir("rig-6600b").rmdir()
+    fleet.npz("rig-6600c").symlink_to("/dev/null")
+    fleet.hostvars["rig-6600d"] = {"survivor_npz_pipeline_dir": str(fleet.dir("rig-6600c"))}
+    (fleet.dir("zeus") / "train_history.json").unlink()
+    (fleet.dir("zeus") / "run_scorer_meta_optimizer.sh").chmod(0o644)
+    run = fleet.run()
+    refused(
+        fleet,
+        run,
+        "rig-6600: unreachable",
+        "is missing. Create it",
+        "is a symlink to /dev/null",
+        "two inventory names for one file",
+        "train_history.json is missing",
+    )
+    assert run.report["faults"].keys() == {"rig-6600", "rig-6600b", "rig-6600c", "rig-6600d", "zeus"}
+
+
+@pytest.mark.parametrize("limit", ["zeus", "rig-6600", "rigs", "localhost"])
+def test_limit_makes_the_fleet_partial_with_exit_code_zero(tmp_path: Path, limit: str) -> None:
+    fleet = LocalFleet(tmp_path)
+    before = fleet.tree()
+    run = fleet.run("step25.yml", "--limit", limit)
+    assert run.rc != 0, run.out
+    assert fleet.starts == []
+    assert fleet.tree() == before
+    if limit != "localhost":  # ansible-core itself stops there: no host is left to target.
+        refused(fleet, run, f"--limit {limit} leaves out")
+
+
+def test_an_empty_rigs_group_starts_the_launch(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path, rigs=())
+    refused(fleet, fleet.run(), "group rigs has no host")
+
+
+def test_a_tag_leaves_out_conversion_and_distribution(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    refused(fleet, fleet.run("step25.yml", "--tags", "run"), "A conversion is due (reason: missing)")
+    assert fleet.run("prepare.yml").rc == 0
+    fleet.npz("rig-6600").write_bytes(b"tampered with after the copy")
+    run = fleet.run("step25.yml", "--tags", "run")
+    refused(fleet, run, "STOPPED in prove", "rig-6600:", "rig-6600 ")
+    assert run.report["faults"].keys() == {"rig-6600"}
+    run = fleet.run("step25.yml", "--skip-tags", "always")
+    refused(fleet, run, "the guard did not run")
+
+
+def test_a_rig_vanishes_between_switch_and_proof(tmp_path: Path) -> None:
+    fleet = BreakableFleet(tmp_path / "fleet")
+    fleet.fault("rig-6600", "unreachable", '"brief": true')
+    run = fleet.run()
+    refused(fleet, run, "STOPPED in prove", "rig-6600: proof failed: became unreachable")
+    fleet.heal()
+    run = fleet.run()
+    assert (run.rc, fleet.starts) == (0, ["7"]), run.out
+
+
+def test_a_hung_disk_keeps_ssh_alive(tmp_path: Path) -> None:
+    fleet = BreakableFleet(tmp_path / "fleet")
+    fleet.fault("rig-6600", "hang", '"now": ')
+    run = fleet.run(extra={"survivor_npz_task_timeout": 5})
+    refused(fleet, run, "rig-6600: preflight: no answer in time")
+
+
+def test_a_misspelt_rig_is_left_out_silently(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    fleet.hostvars["rig-6600b"] = dict(GONE)
+    refused(fleet, fleet.run(extra={"survivor_npz_skip_rigs": ["rig-660b"]}), "survivor_npz_skip_rigs names rig-660b")
+    run = fleet.run("step25.yml", "-e", "survivor_npz_skip_rigs=rig-6600b")
+    assert (run.rc, fleet.starts) == (0, ["7"]), run.out
+    assert "Left out by name: rig-6600b" in run.tail
+    assert run.report["skipped"] == ["rig-6600b"]

@@ -1,0 +1,66 @@
+"""After a partial copy some rigs had the new NPZ and others the old, and nothing could go back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict
+
+from breakable import SWITCH, WAY_BACK, BreakableFleet
+from localfleet import Run
+
+
+def named(run: Run) -> Dict[str, str]:
+    return {row["host"]: row["proof"] for row in run.report["fleet"]}
+
+
+def start(tmp_path: Path) -> BreakableFleet:
+    fleet = BreakableFleet(tmp_path / "fleet", rigs=("rig-6600", "rig-6600b"))
+    assert fleet.run("prepare.yml").rc == 0
+    fleet.write_survivors(200)
+    return fleet
+
+
+def test_a_rig_vanishes_in_the_switch_and_those_switched_go_back(tmp_path: Path) -> None:
+    fleet = start(tmp_path)
+    old = fleet.sha256("zeus")
+    fleet.fault("rig-6600b", "unreachable", SWITCH)
+    run = fleet.run()
+    assert run.rc != 0
+    assert fleet.starts == []
+    assert {fleet.sha256(host) for host in fleet.hosts} == {old}
+    assert named(run) == {"rig-6600": "old", "rig-6600b": "old", "zeus": "old"}
+    assert "STOPPED in activate" in run.tail
+    fleet.heal()
+    run = fleet.run()
+    assert (run.rc, fleet.starts) == (0, ["7"]), run.out
+    assert run.report["convert"]["converted"] is False, "what the dead run staged is taken up"
+    assert {fleet.sha256(host) for host in fleet.hosts} == {run.report["convert"]["sha256"]}
+
+
+def test_a_rename_that_lands_after_the_answer_was_lost(tmp_path: Path) -> None:
+    fleet = start(tmp_path)
+    old = fleet.sha256("zeus")
+    fleet.fault("rig-6600b", "lost", SWITCH)
+    run = fleet.run()
+    assert (run.rc != 0, {fleet.sha256(host) for host in fleet.hosts}) == (True, {old}), run.out
+    fleet.fault("rig-6600b", "unreachable", WAY_BACK)
+    run = fleet.run()
+    assert run.rc != 0
+    assert fleet.starts == []
+    assert named(run) == {"rig-6600": "old", "rig-6600b": "new", "zeus": "old"}, "mixed, and named"
+    fleet.fault("rig-6600b", "unreachable", "survivor_npz")
+    fleet.heal()
+    run = fleet.run()
+    assert (run.rc, fleet.starts) == (0, ["7"]), run.out
+    assert not [name for name in fleet.tree() if ".staged" in name or ".outgoing" in name or ".pending" in name]
+    assert fleet.run("prepare.yml").changed == []
+
+
+def test_a_host_that_stays_away_is_named_unknown(tmp_path: Path) -> None:
+    fleet = start(tmp_path)
+    for step in (SWITCH, WAY_BACK, '"brief": true'):
+        fleet.fault("rig-6600b", "unreachable", step)
+    run = fleet.run()
+    assert run.rc != 0
+    assert named(run) == {"rig-6600": "old", "rig-6600b": "unknown", "zeus": "old"}
+    assert "rig-6600b unknown" in run.tail
