@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import collections
 import random
+import shutil
 import signal
 import tempfile
 from pathlib import Path
@@ -20,9 +22,19 @@ class Hang(BaseException):
 
 
 def scratch() -> str:
-    """A directory on a RAM disk where there is one: a hundred thousand fsyncs are not the subject."""
+    """A directory on a RAM disk where there is one: a hundred thousand fsyncs are not the subject.
+
+    It goes with this process, but for one that holds inputs at fault.
+    """
     shm = Path("/dev/shm")
-    return tempfile.mkdtemp(prefix="survivor-npz-test-", dir=shm if shm.is_dir() else None)
+    where = Path(tempfile.mkdtemp(prefix="survivor-npz-test-", dir=shm if shm.is_dir() else None))
+
+    def remove() -> None:
+        if not any(where.rglob("fault-*.json")):
+            shutil.rmtree(where, ignore_errors=True)
+
+    atexit.register(remove)
+    return str(where)
 
 
 def mutate_and_judge(where: Path, count: int, seed: int) -> Tuple[Counter[str], List[str]]:

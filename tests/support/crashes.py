@@ -127,9 +127,9 @@ def fault_of(scenario: Scenario, *numbers: int) -> Optional[str]:
     """What a stop at these steps breaks, with the names of the steps; None when nothing."""
     try:
         scenario.check(*numbers)
-    except AssertionError as fault:
+    except (AssertionError, ValueError, KeyError, OSError) as fault:
         where = ", then ".join(f"{number} {scenario.steps[number]!r}" for number in numbers)
-        return f"{scenario.name}: killed at {where}: {fault}"
+        return f"{scenario.name}: killed at {where}: {fault!r}"
     return None
 
 

@@ -76,8 +76,8 @@ def campaign(where: Path, count: int, seed: int, survivors: int = 2_000) -> Tupl
                 done += 1
                 scenario.check_after_stop(place)
             scenario.check_healed(place)
-        except AssertionError as fault:
-            faults.append(f"{scenario.name}, kill {done}: {fault}")
+        except (AssertionError, ValueError, KeyError, OSError) as fault:
+            faults.append(f"{scenario.name}, kill {done}: {fault!r}")
     return hit, faults
 
 

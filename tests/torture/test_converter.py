@@ -40,7 +40,7 @@ def test_every_crash_point_of_every_start(tmp_path: Path, say: Callable[[str], N
     import random
 
     steps, faults = 0, []
-    scenarios = all_scenarios(Path(scratch()))
+    scenarios = [found for found in all_scenarios(Path(scratch())) if found.steps]
     for scenario in scenarios:
         steps += len(scenario.steps)
         faults += exhaust(scenario)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import scenarios
-from crashes import Scenario, exhaust
+from crashes import Prepare, Scenario, exhaust
 from kills import campaign
 
 
@@ -13,7 +13,7 @@ from kills import campaign
     [(scenarios.virgin, True), (scenarios.outdated, True), (scenarios.outdated, False)],
 )
 def test_a_kill_at_any_step_leaves_old_or_new_and_the_next_run_heals(
-    tmp_path: Path, start: "scenarios.Prepare", activate: bool
+    tmp_path: Path, start: Prepare, activate: bool
 ) -> None:
     scenario = Scenario(start.__name__, tmp_path, start, activate=activate)
     assert len(scenario.steps) > 10, scenario.steps
