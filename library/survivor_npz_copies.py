@@ -7,8 +7,8 @@ DOCUMENTATION = r"""
 module: survivor_npz_copies
 short_description: Look at every copy of the survivor NPZ on a host
 description:
-  - Tells of each copy whether it is there, its checksums, survivors, schema, owner and mode, what is staged or kept
-    beside it, and whether its directory can take a new one. Reads only.
+  - Tells of each copy whether it is there, its checksums, survivors, schema, owner and mode, what is staged
+    or kept beside it, and whether its directory can take a new one. Reads only.
   - Needs nothing but the Python standard library, so that it runs on a bare rig.
 options:
   directory:
@@ -68,15 +68,17 @@ directory:
   type: str
 copies:
   description:
-    - One entry for each copy with C(path), C(required), C(kind) (C(absent), C(file), C(symlink), C(other)), C(exists),
-      C(sha256), C(sha1), C(size), C(mtime_ns), C(mode), C(owner), C(group), C(survivors), C(schema), C(fault), C(error).
-    - Without O(brief) also C(directory) (C(exists), C(writable), C(free) bytes, C(identity)), C(staged) (paths by
-      SHA-256), C(previous) and C(leftovers).
+    - One entry for each copy with C(path), C(required), C(kind) (C(absent), C(file), C(symlink), C(other)),
+      C(exists), C(sha256), C(sha1), C(size), C(mtime_ns), C(mode), C(owner), C(group), C(survivors),
+      C(schema), C(fault), C(error).
+    - Without O(brief) also C(directory) (C(exists), C(writable), C(free) bytes, C(identity)), C(staged)
+      (paths by SHA-256), C(previous) and C(leftovers).
   returned: always
   type: list
   elements: dict
 files:
-  description: The files of O(files) with C(path), C(exists), C(readable), C(executable), C(size), C(mtime_ns).
+  description: The files of O(files), each with C(path), C(exists), C(readable), C(executable), C(size) and
+    C(mtime_ns).
   returned: always
   type: list
   elements: dict

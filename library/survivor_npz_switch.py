@@ -66,7 +66,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 copies:
-  description: Each copy with C(path), C(changed), and the SHA-256 C(before) and C(after), null where there is no file.
+  description: Each copy with C(path), C(changed), and the SHA-256 C(before) and C(after), null for no file.
   returned: success, and on failure as far as it is known
   type: list
   elements: dict
@@ -82,7 +82,7 @@ code:
 """
 
 import os
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.survivor_npz import switch
@@ -154,20 +154,25 @@ def _switch(module: AnsibleModule) -> List[Dict[str, Any]]:
     return done
 
 
+def _clean_one(copy: Dict[str, Any], keep: List[str], check: bool) -> Tuple[bool, List[str]]:
+    """Clean up beside one copy; tell whether a broken-off switch was finished, and what was removed."""
+    names, sidecars = Names(copy["path"]), copy["sidecars"]
+    finished = False
+    if os.path.isdir(names.directory) and not os.path.islink(names.live):
+        finished = recover(names, sidecars=sidecars, check=True)
+    return finished, clean(names, keep, sidecars=sidecars, check=check)
+
+
 def _clean(module: AnsibleModule) -> None:
     keep = [module.params["sha256"]] if module.params["sha256"] else []
-    removed: List[str] = []
-    finished = False
-    for copy in module.params["copies"]:
-        try:
-            names, sidecars = Names(copy["path"]), copy["sidecars"]
-            if os.path.isdir(names.directory) and not os.path.islink(names.live):
-                finished = recover(names, sidecars=sidecars, check=True) or finished
-            removed += clean(names, keep, sidecars=sidecars, check=module.check_mode)
-        except (SwitchError, ValueError) as error:
-            module.fail_json(msg=str(error), code=getattr(error, "code", "path"), removed=removed)
+    try:
+        done = [_clean_one(copy, keep, module.check_mode) for copy in module.params["copies"]]
+    except (SwitchError, ValueError) as error:
+        module.fail_json(msg=str(error), code=getattr(error, "code", "path"))
+    removed = [path for _finished, paths in done for path in paths]
+    changed = bool(removed) or any(finished for finished, _paths in done)
     lines = "".join(f"{path}\n" for path in removed)
-    module.exit_json(changed=finished or bool(removed), removed=removed, diff={"before": lines, "after": ""})
+    module.exit_json(changed=changed, removed=removed, diff={"before": lines, "after": ""})
 
 
 def main() -> None:

@@ -21,11 +21,22 @@ import re
 import time
 from typing import Any, Callable, Dict, List, Optional
 
-from ansible import context
+from ansible import context  # type: ignore[attr-defined]
 from ansible.plugins.callback import CallbackBase
 
 PREFIX = "__survivor_npz_report_"
 LAUNCHING = ("step25.yml",)
+# Task files that belong to a phase of another name.
+PHASES = {
+    "probe": "preflight",
+    "enough": "convert",
+    "plan": "distribute",
+    "stage": "distribute",
+    "activate": "distribute",
+    "switch": "distribute",
+    "verdict": "prove",
+    "judge": "run",
+}
 
 
 def _careful(method: Callable[..., None]) -> Callable[..., None]:
@@ -66,7 +77,7 @@ def table(rows: List[Dict[str, Any]], columns: List[str]) -> List[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
 
 
-class CallbackModule(CallbackBase):
+class CallbackModule(CallbackBase):  # type: ignore[misc]
     """See DOCUMENTATION."""
 
     CALLBACK_VERSION = 2.0
@@ -97,10 +108,11 @@ class CallbackModule(CallbackBase):
         self._phase, self._since = phase, now
 
     @_careful
-    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: ARG002
         """Count the time between tasks to the phase that a task's name begins with."""
         name = str(task.name or "").rpartition(" : ")[2]
-        self._enter(name.split(" | ")[0] if " | " in name else "other")
+        prefix = name.split(" | ")[0] if " | " in name else "other"
+        self._enter(PHASES.get(prefix, prefix))
 
     @_careful
     def v2_runner_on_ok(self, result: Any) -> None:
@@ -195,12 +207,14 @@ class CallbackModule(CallbackBase):
     def _status(self, status: Dict[str, Any]) -> List[str]:
         columns = ["host", "present", "short", "survivors", "schema", "age", "same", "previous", "copy"]
         shown = [
-            {**row, "same": {True: "yes", False: "NO"}.get(row.get("same"), "-")}  # type: ignore[call-overload]
+            {**row, "same": "-" if row.get("same") is None else "yes" if row["same"] else "NO"}
             for row in status["copies"]
             if row["present"] != "absent" or row.get("required")
         ]
         lines = [*table(shown, columns), ""]
-        lines += [f"{row['host']}: {row['copy']}: {row['fault']}" for row in status["copies"] if row.get("fault")]
+        lines += [
+            f"{row['host']}: {row['copy']}: {row['fault']}" for row in status["copies"] if row.get("fault")
+        ]
         return [*lines, "step25.yml would now:", *(f"  {action}" for action in status["would"])]
 
     def _ending(self, report: Dict[str, Any]) -> List[str]:
@@ -223,7 +237,10 @@ class CallbackModule(CallbackBase):
         for message, hosts in by_message.items():
             # A verdict over the fleet is told by the coordinator, but the hosts at fault follow.
             said = message if report["faults"] else f"{', '.join(hosts)}: {message}"
-            lines += [f"STOPPED{where}: {said.splitlines()[0]}", *(f"  {line}" for line in said.splitlines()[1:])]
+            lines += [
+                f"STOPPED{where}: {said.splitlines()[0]}",
+                *(f"  {line}" for line in said.splitlines()[1:]),
+            ]
         for host, faults in report["faults"].items():
             lines += [f"  {host}: {fault}" for fault in faults]
         return lines

@@ -16,10 +16,14 @@ def agree(fleet: LocalFleet) -> bool:
 
 
 def leftovers(fleet: LocalFleet) -> List[str]:
-    return [name for name in fleet.tree() if any(mark in name for mark in (".staged", ".pending", ".tmp.", ".outgoing"))]
+    return [
+        name
+        for name in fleet.tree()
+        if any(mark in name for mark in (".staged", ".pending", ".tmp.", ".outgoing"))
+    ]
 
 
-def predicted(fleet: LocalFleet, *args: str) -> "tuple[Run, Run]":
+def predicted(fleet: LocalFleet, *args: str) -> tuple[Run, Run]:
     """A dry run that must write nothing, then the real one."""
     before, starts = fleet.tree(), list(fleet.starts)
     dry = fleet.run("prepare.yml", *args, "--diff", check=True)
@@ -108,11 +112,19 @@ def test_a_changed_rig_receives_the_npz_once(tmp_path: Path) -> None:
     spread = run.out.split("Stage further copies from what the host has]")[1].split("TASK")[0]
     assert spread.count("changed: [rig-6600]") == 1
     run = fleet.run("prepare.yml")
-    for step in ("Fetch the NPZ", "Stage the NPZ", "Stage further", "Switch the NPZ", "Look at what was staged"):
+    for step in (
+        "Fetch the NPZ",
+        "Stage the NPZ",
+        "Stage further",
+        "Switch the NPZ",
+        "Look at what was staged",
+    ):
         assert step not in run.out, "an unchanged fleet costs one look and one proof"
 
 
-@pytest.mark.parametrize("content", ["[]", '{"survivor_count": 3, "note": "too many"}', "[1, 2, 3]", '[{"seed": 1, '])
+@pytest.mark.parametrize(
+    "content", ["[]", '{"survivor_count": 3, "note": "too many"}', "[1, 2, 3]", '[{"seed": 1, ']
+)
 def test_nothing_is_pushed_when_step_1_wrote_no_survivors(tmp_path: Path, content: str) -> None:
     fleet = LocalFleet(tmp_path, rigs=("rig-6600",))
     assert fleet.run("prepare.yml").rc == 0
@@ -136,7 +148,7 @@ def test_zero_survivors_may_be_allowed(tmp_path: Path) -> None:
 
 
 def test_two_controllers_interleave(tmp_path: Path) -> None:
-    """The second one's NPZ is live before the first one switches: compare-and-swap refuses, nothing is mixed."""
+    """The second one's NPZ is live before the first one switches: compare-and-swap refuses."""
     fleet = LocalFleet(tmp_path)
     assert fleet.run("prepare.yml").rc == 0
     other = tmp_path / "other"

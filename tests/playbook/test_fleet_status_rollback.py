@@ -23,7 +23,10 @@ def test_status_shows_every_copy_while_a_rig_is_down(tmp_path: Path) -> None:
     assert run.changed == []
     assert fleet.tree() == before
     status = run.report["status"]
-    same = {(row["host"], os.path.basename(os.path.dirname(row["copy"]))): row.get("same") for row in status["copies"]}
+    same = {
+        (row["host"], os.path.basename(os.path.dirname(row["copy"]))): row.get("same")
+        for row in status["copies"]
+    }
     assert same[("zeus", "distributed_prng_analysis")] is True
     assert same[("zeus", "step2")] is False
     assert same[("rig-6600", "distributed_prng_analysis")] is False

@@ -1,4 +1,4 @@
-"""ansible-core's own traps: in each, Step 2.5 is not started, the exit code is not 0, and the end says why."""
+"""ansible-core's own traps: in each, Step 2.5 isn't started, the exit code isn't 0, and the end says why."""
 
 from __future__ import annotations
 
@@ -100,7 +100,11 @@ def test_a_hung_disk_keeps_ssh_alive(tmp_path: Path) -> None:
 def test_a_misspelt_rig_is_left_out_silently(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     fleet.hostvars["rig-6600b"] = dict(GONE)
-    refused(fleet, fleet.run(extra={"survivor_npz_skip_rigs": ["rig-660b"]}), "survivor_npz_skip_rigs names rig-660b")
+    refused(
+        fleet,
+        fleet.run(extra={"survivor_npz_skip_rigs": ["rig-660b"]}),
+        "survivor_npz_skip_rigs names rig-660b",
+    )
     run = fleet.run("step25.yml", "-e", "survivor_npz_skip_rigs=rig-6600b")
     assert (run.rc, fleet.starts) == (0, ["7"]), run.out
     assert "Left out by name: rig-6600b" in run.tail

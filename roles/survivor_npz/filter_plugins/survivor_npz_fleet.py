@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Dict, List, Optional
 
-from ansible import constants
+from ansible import constants  # type: ignore[attr-defined]
 
 Host = Mapping[str, Any]
 Faults = Dict[str, List[str]]
@@ -23,7 +23,7 @@ def names_of(value: Any) -> List[str]:
     return [str(name) for name in value or []]
 
 
-def fleet(
+def fleet(  # noqa: PLR0917 - a filter's arguments come by position
     groups: Mapping[str, Sequence[str]],
     coordinator_group: str,
     rigs_group: str,
@@ -56,8 +56,8 @@ def fleet(
     missing = [host for host in hosts if host not in played]
     if missing and not faults:
         faults.append(
-            f"--limit {limit or ''} leaves out {', '.join(missing)}: the fleet switches as a whole or not at all. "
-            "Run without --limit; to leave a rig out by name: -e survivor_npz_skip_rigs=RIG."
+            f"--limit {limit or ''} leaves out {', '.join(missing)}: the fleet switches as a whole or not at "
+            "all. Run without --limit; to leave a rig out by name: -e survivor_npz_skip_rigs=RIG."
         )
     return {
         "coordinator": coordinators[0] if coordinators else None,
@@ -74,7 +74,10 @@ def lost(result: Any, what: str) -> Optional[str]:
         return f"{what}: no answer."
     message = " ".join(str(result.get("msg", "")).split()).removeprefix("Task failed: ")
     if result.get("unreachable"):
-        return f"unreachable ({message}). Start it or mend its network; or leave it out by name: survivor_npz_skip_rigs."
+        return (
+            f"unreachable ({message}). Start it or mend its network; or leave it out by name: "
+            "survivor_npz_skip_rigs."
+        )
     if result.get("failed") or "copies" not in result:
         if "timed out" in message.lower():
             return f"{what}: no answer in time (a hung disk?): {message}"
@@ -109,7 +112,10 @@ def _copy_faults(copy: Host, options: Mapping[str, Any], coordinator: bool) -> I
     if not directory["exists"]:
         yield f"directory {directory['path']} is missing. Create it, then run again."
     elif not directory["writable"] and not (follows and copy["kind"] == "symlink"):
-        yield f"directory {directory['path']} is not writable for {options['user']} (read-only, or owned by {directory['owner']})."
+        yield (
+            f"directory {directory['path']} is not writable for {options['user']} "
+            f"(read-only, or owned by {directory['owner']}). Mend that, then run again."
+        )
 
 
 def _room_faults(probe: Host, size: int, sha256: Optional[str]) -> Iterable[str]:
@@ -121,8 +127,8 @@ def _room_faults(probe: Host, size: int, sha256: Optional[str]) -> Iterable[str]
             continue
         if sha256 not in copy["staged"] and directory["free"] < size:
             yield (
-                f"{directory['path']} has {_size(directory['free'])} free, the staged NPZ needs {_size(size)}. "
-                "Make room, then run again."
+                f"{directory['path']} has {_size(directory['free'])} free, the staged NPZ needs "
+                f"{_size(size)}. Make room, then run again."
             )
 
 
@@ -177,7 +183,8 @@ def _same_file(probes: Mapping[str, Host]) -> Faults:
             other = owners.setdefault(key, host)
             if other != host:
                 found.setdefault(host, []).append(
-                    f"{copy['path']} is the same file as on {other}: two inventory names for one file. Edit the inventory."
+                    f"{copy['path']} is the same file as on {other}: two inventory names for "
+                    "one file. Edit the inventory."
                 )
     return found
 
@@ -187,9 +194,9 @@ def preflight(
 ) -> Faults:
     """All faults of all hosts, `{host: [fault, …]}`; empty when the run may go on."""
     found: Faults = {}
-    probes = {}
+    probes: Dict[str, Host] = {}
     for host in hosts:
-        probe = hostvars[host].get("__survivor_npz_probe")
+        probe: Any = hostvars[host].get("__survivor_npz_probe")
         why = lost(probe, "preflight")
         if why:
             found[host] = [why]
@@ -201,8 +208,9 @@ def preflight(
     busy = hostvars[coordinator].get("__survivor_npz_running") or {}
     if busy.get("running") and options["busy"]:
         found.setdefault(coordinator, []).append(
-            f"Step 2.5 is running: {busy.get('message') or busy.get('pid')} The workers read these files. Wait for "
-            "it, or end it with playbooks/stop.yml; -e survivor_npz_prepare_while_running=true goes on regardless."
+            f"Step 2.5 is running: {busy.get('message') or busy.get('pid')} The workers read these files. "
+            "Wait for it, or end it with playbooks/stop.yml; to go on regardless: "
+            "-e survivor_npz_prepare_while_running=true."
         )
     for host, faults in _same_file(probes).items():
         found.setdefault(host, []).extend(faults)
@@ -237,8 +245,8 @@ def _foreign(facts: Host) -> Iterable[str]:
     for copy in probe["copies"]:
         if copy["path"] in wrong and copy["sha256"] and not copy["mine"]:
             yield (
-                f"{copy['path']} belongs to {copy['owner']} (mode {copy['mode']}), and {probe['user']} can't give "
-                "it the owner and mode of survivor_npz_owner, _group and _mode. Correct that, then run again."
+                f"{copy['path']} belongs to {copy['owner']} (mode {copy['mode']}), and {probe['user']} can't "
+                "give it the owner and mode of survivor_npz_owner, _group and _mode. Correct that, then run again."
             )
 
 
@@ -265,8 +273,9 @@ def sample_warnings(survivors: Optional[int], arguments: Sequence[Any]) -> List[
     if survivors is None or survivors > sample:
         return []
     return [
-        f"{survivors:,} survivors are not more than Step 2.5's --sample-size ({sample:,}): its workers will fail, and "
-        "it will report success all the same. Give a smaller --sample-size in survivor_npz_scorer_args."
+        f"{survivors:,} survivors are not more than Step 2.5's --sample-size ({sample:,}): its workers will "
+        "fail, and it will report success all the same. Give a smaller --sample-size in "
+        "survivor_npz_scorer_args."
     ]
 
 

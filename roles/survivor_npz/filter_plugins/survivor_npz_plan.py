@@ -65,12 +65,12 @@ def _due(main: Host, decision: Host) -> bool:
 
 
 def rollback_to(probe: Host, json_name: str) -> Dict[str, Any]:
-    """What every copy must become in a rollback: the coordinator's previous NPZ. Empty where there is none."""
+    """What every copy must become in a rollback: the coordinator's previous NPZ, {} for none."""
     main = probe["copies"][0]
     previous = main["previous"] or {}
     if not previous.get("sha256"):
         return {}
-    source = next((file for file in probe["files"] if os.path.basename(file["path"]) == json_name), {})
+    source: Host = next((file for file in probe["files"] if os.path.basename(file["path"]) == json_name), {})
     return {
         "sha256": previous["sha256"],
         "checksum": previous["sha1"],
@@ -237,7 +237,7 @@ def barrier(hostvars: Mapping[str, Host], hosts: Sequence[str], sha256: str) -> 
             if why:
                 faults.append(f"staging failed: {why}")
         if todo["switch"] and not faults:
-            look = facts.get("__survivor_npz_staged")
+            look: Any = facts.get("__survivor_npz_staged")
             why = _complaint(look)
             if why:
                 faults.append(f"the look at the staged NPZ failed: {why}")
@@ -275,7 +275,7 @@ def proof(
     found: Faults = {}
     for host in hosts:
         facts = hostvars[host]
-        look = facts.get("__survivor_npz_proof")
+        look: Any = facts.get("__survivor_npz_proof")
         why = _complaint(look)
         if why or "copies" not in look:
             found[host] = [f"proof failed: {why or 'no answer'}"]
@@ -305,7 +305,7 @@ def states(hostvars: Mapping[str, Host], hosts: Sequence[str], sha256: str) -> D
     """Each host's state after a failed switch: `new`, `old`, `mixed` or `unknown`."""
     found = {}
     for host in hosts:
-        look = hostvars[host].get("__survivor_npz_proof")
+        look: Any = hostvars[host].get("__survivor_npz_proof")
         if _complaint(look) or "copies" not in look:
             found[host] = "unknown"
             continue
@@ -318,7 +318,11 @@ def _seen_only(probe: Any) -> Dict[str, Any]:
     """A host's row before there is a plan."""
     if not isinstance(probe, Mapping) or "copies" not in probe:
         return {}
-    seen = [_before(copy, False).replace("differs ", "") for copy in probe["copies"] if copy["required"] or copy["exists"]]
+    seen = [
+        _before(copy, False).replace("differs ", "")
+        for copy in probe["copies"]
+        if copy["required"] or copy["exists"]
+    ]
     return {"before": ", ".join(dict.fromkeys(seen))}
 
 
@@ -339,7 +343,12 @@ def rows(
             verdict = "no" if host in proofs else "would hold" if dry and todo.get("changes") else "yes"
         if named:
             verdict = named[host]
-        row = {"host": host, "before": todo.get("before", "unknown"), "action": _done(facts, dry), "proof": verdict}
+        row = {
+            "host": host,
+            "before": todo.get("before", "unknown"),
+            "action": _done(facts, dry),
+            "proof": verdict,
+        }
         table.append(row)
     return table + [
         {"host": host, "before": "not looked at", "action": "left out by name", "proof": "left out"}

@@ -16,7 +16,9 @@ def _neighbour(name: str) -> ModuleType:
     """Another filter file of this role: Ansible loads each by its path, so there is no package to import."""
     full = f"_survivor_npz_filters_{name}"
     if full not in sys.modules:
-        spec = importlib.util.spec_from_file_location(full, os.path.join(os.path.dirname(__file__), f"{name}.py"))
+        spec = importlib.util.spec_from_file_location(
+            full, os.path.join(os.path.dirname(__file__), f"{name}.py")
+        )
         if spec is None or spec.loader is None:
             raise ImportError(name)
         module = importlib.util.module_from_spec(spec)
