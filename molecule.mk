@@ -33,11 +33,19 @@ hosts-clean: ## Remove test hosts, their images and their cache
 	@$(HOSTS) clean
 
 # The oldest numpy and orjson that we support, with their own lock file.
+OLDEST := $(wildcard tests/unit/test_convert*.py tests/unit/test_property*.py tests/unit/test_schema*.py tests/module/test_convert*.py)
 .PHONY: test-oldest
-test-oldest: .cache/oldest/stamp ## Unit tests with the oldest supported numpy and orjson
-	@.cache/oldest/bin/python -m pytest -p no:cacheprovider tests/unit $(ARGS)
+test-oldest: .cache/oldest/stamp ## The converter's tests with the oldest supported numpy and orjson
+	@.cache/oldest/bin/python -m pytest -p no:cacheprovider -n 2 $(OLDEST) $(ARGS)
 
 .cache/oldest/stamp: requirements-oldest.txt
+	@echo "make: setting up .cache/oldest from $<"
 	@$(PYTHON) -m venv .cache/oldest
 	@.cache/oldest/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
+
+.PHONY: lock-oldest
+lock-oldest: ## Write requirements-oldest.txt anew (needs pip-tools, Python 3.11)
+	@CUSTOM_COMPILE_COMMAND="make lock-oldest" pip-compile --quiet --upgrade --generate-hashes --strip-extras \
+	  --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+	  -o requirements-oldest.txt requirements-oldest.in

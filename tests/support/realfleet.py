@@ -68,6 +68,11 @@ class RealFleet:
         (path,) = self.dir(self.zeus).glob(f".{NPZ}.*.staged")
         return path.stat().st_size
 
+    def arrived(self, host: str) -> int:
+        """Bytes of the NPZ that Ansible's copy has brought to a host, not yet put in place."""
+        found = (self.fleet.hosts[host].home / ".ansible" / "tmp").rglob("*source*")
+        return sum(path.stat().st_size for path in found if path.is_file())
+
     @property
     def digests(self) -> Dict[str, Optional[str]]:
         """The live SHA-256 of every host."""

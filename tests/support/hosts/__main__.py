@@ -91,7 +91,7 @@ def main() -> int:
         if name == "fault":
             parts.add_argument("fault", choices=FAULTS)
             parts.add_argument("host")
-            parts.add_argument("value", nargs="*", type=int, help="bytes, for cut and fill")
+            parts.add_argument("value", nargs="*", type=int, help="bytes, for cut")
         if name == "up":
             parts.add_argument("hosts", nargs="+", help="host names; the first one is Zeus")
             parts.add_argument("--seed", action="store_true", help="make the pipeline, as Step 1 leaves it")

@@ -8,10 +8,11 @@ from typing import Dict, Optional
 
 from hosts.commands import HostsError
 from hosts.model import Backend
+from hosts.netns import Netns
 from hosts.podman import Podman
 
-BACKENDS: Dict[str, Backend] = {"podman": Podman()}
-PROGRAM = {"podman": "podman"}
+BACKENDS: Dict[str, Backend] = {"podman": Podman(), "netns": Netns()}
+PROGRAM = {"podman": "podman", "netns": "unshare"}
 
 
 def backend(name: Optional[str] = None) -> Backend:

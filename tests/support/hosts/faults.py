@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+from contextlib import suppress
 
 from hosts import disks
 from hosts.commands import run
@@ -54,12 +53,13 @@ def reboot(fleet: Fleet, name: str) -> None:
     start(fleet, name)
 
 
-def fill(fleet: Fleet, name: str, leave: int = 0) -> None:
-    """Fill the host's disk but for `leave` bytes."""
-    home = fleet.hosts[name].home
-    size = shutil.disk_usage(home).free - leave
-    with (home / FILLER).open("wb") as handle:
-        os.posix_fallocate(handle.fileno(), 0, size)
+def fill(fleet: Fleet, name: str) -> None:
+    """Fill the host's disk to the last block."""
+    with (fleet.hosts[name].home / FILLER).open("wb", buffering=0) as handle:
+        for size in (1 << 20, 4096, 1):
+            with suppress(OSError):  # ENOSPC: what is left is smaller than this
+                while handle.write(bytes(size)):
+                    pass
 
 
 def empty(fleet: Fleet, name: str) -> None:

@@ -19,6 +19,7 @@ NEEDED: Dict[str, str] = {
     "nsenter": "util-linux",
     "mkfs.ext4": "e2fsprogs",
 }
+PODMAN = {"podman", "runc"}
 FORBID = "HOSTS_NO_INSTALL"
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 
@@ -26,7 +27,9 @@ SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 def missing() -> List[str]:
     """The Debian packages whose programs are not on this machine."""
     path = os.environ.get("PATH", os.defpath) + os.pathsep + SBIN
-    return sorted({package for program, package in NEEDED.items() if not shutil.which(program, path=path)})
+    unused = PODMAN if os.environ.get("HOSTS_BACKEND") == "netns" else set()
+    needed = {program: package for program, package in NEEDED.items() if package not in unused}
+    return sorted({package for program, package in needed.items() if not shutil.which(program, path=path)})
 
 
 def obstacle(packages: List[str]) -> Optional[str]:
