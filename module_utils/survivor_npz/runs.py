@@ -21,6 +21,7 @@ from ansible.module_utils.survivor_npz.supervisor import Process, family, look_a
 
 RUN_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9]+")
 LIMIT = 1 << 20
+SETTLE = 0.2  # seconds after which a line without an end is taken for what it is
 _TIME = struct.Struct("<QQ")
 _MOST_TIMES = 2000
 _LOST = (
@@ -167,6 +168,9 @@ def read(directory: str, run: str, offset: int = 0, wait: float = 0.0, limit: in
             if stat.st_size > offset or not running or time.monotonic() >= until:
                 break
             time.sleep(0.1)
+        if running and wait and time.time() - stat.st_mtime < SETTLE:
+            time.sleep(SETTLE)  # the rest of the line may follow
+            stat = os.fstat(log)
         end, times = _times(os.path.join(home, "times"), offset, min(offset + limit, stat.st_size))
         data = os.pread(log, max(0, end - offset), offset)
     finally:
@@ -179,7 +183,7 @@ def read(directory: str, run: str, offset: int = 0, wait: float = 0.0, limit: in
         "times": times,
         "running": running,
         "elapsed": _age(record) if running else record.get("elapsed", 0.0),
-        "silent": round(max(0.0, time.time() - stat.st_mtime), 1),
+        "silent": round(max(0.0, time.time() - stat.st_mtime), 2),
         "log_cut": note.get("log_cut") if note.get("run") == run else None,
         "pid": record.get("pid"),
     }

@@ -26,6 +26,7 @@ display = Display()
 BATCH = 500  # lines in one message to the screen
 HALF_ANSWERS, START_PATIENCE = 5, 60.0
 PAUSE, WAIT, QUIET_WAIT = 0.5, 5.0, 10.0  # seconds: between pieces of output; for output at the host
+SETTLED = 0.15  # seconds of silence after which a line without an end is shown
 BEYOND = (
     "What the script started on other hosts by itself, over SSH, is beyond us: look there for left workers."
 )
@@ -87,7 +88,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self._token = uuid.uuid4().hex
         self._run: Dict[str, Any] = {}
         self._signal = 0
-        self._asking = False
+        self._asking = self._stopping = False
         self._parent = os.getppid()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
@@ -100,10 +101,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if self._task.check_mode:
             return self._foretell()
         answer = self._find() if self._args["follow"] else self._start()
-        if not answer.get("running") or "run" not in answer:
+        if answer.get("failed") or "run" not in answer:
             return self._result(answer)
         self._run = answer
-        if self._args["detach"] and not self._args["follow"]:
+        if self._args["detach"] and not self._args["follow"] and answer["running"]:
             message = f"Step 2.5 runs on {self._host} on its own. Watch it with playbooks/follow.yml, "
             return self._result(answer, "detached", message + "end it with playbooks/stop.yml")
         return self._watch()
@@ -131,7 +132,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         proof = 2.0 if self._args["detach"] else 0.2
         job = {key: self._args[key] for key in self._JOB}
         answer = self._steady(state="started", token=self._token, proof=proof, **job)
-        if answer.get("running") and not answer.get("failed"):
+        if not answer.get("failed"):
             limit = f", at most {clock(self._args['timeout'])}" if self._args["timeout"] else ""
             display.display(
                 f"Step 2.5 runs on {self._host} as pid {answer.get('pid')}{limit}; log {answer.get('log')}"
@@ -146,7 +147,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         offset = -self._args["backlog"] if self._args["follow"] else 0
         said, pending, cut = time.monotonic(), False, False
         while True:
-            wait = QUIET_WAIT if quiet else 0.3 if pending else WAIT
+            due = said + self._args["sign_of_life"] - time.monotonic()
+            wait = QUIET_WAIT if quiet else 0.3 if pending else max(0.0, min(WAIT, due))
+            asked = time.monotonic()
             answer = self._steady(state="output", run=self._run["run"], offset=offset, wait=wait)
             if answer.get("failed"):
                 return self._result(self._run, "lost", answer.get("msg", ""))
@@ -154,13 +157,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             offset = answer["offset"]
             if not quiet:
                 out = list(lines.feed(data, offset - len(data), answer["times"], now))
-                if not data or not answer["running"]:
+                settled = answer["silent"] >= SETTLED and offset >= answer["size"]
+                if settled or (not answer["running"] and offset >= answer["size"]):
                     out += lines.unfinished(now)
                 pending = lines.pending
                 if answer["log_cut"] and not cut:
                     cut = True
                     out.append(
-                        f"[{clock(now)}] The log is cut ({answer['log_cut']['why']}): no more can be shown"
+                        f"[{clock(now)}] The log is cut ({answer['log_cut']['why']}): output may be missing"
                     )
                 if not out and time.monotonic() - said >= self._args["sign_of_life"]:
                     silent = clock(answer["silent"])
@@ -173,7 +177,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if not answer["running"] and offset >= answer["size"]:
                 return self._result({**self._run, "running": False, "record": answer["record"]})
             if answer["running"] and data and offset >= answer["size"]:
-                self._rest(PAUSE)
+                # On a slow connection the way there and back is pause enough.
+                self._rest(PAUSE if time.monotonic() - asked < 2 * PAUSE else PAUSE / 5)
 
     def _show(self, lines: List[str]) -> None:
         for first in range(0, len(lines), BATCH):
@@ -244,7 +249,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if not until:
                 until = time.monotonic() + (self._args["reconnect"] if self._run else START_PATIENCE)
                 goes_on = " Step 2.5 goes on there." if self._run else ""
-                display.warning(f"No connection to {self._host}.{goes_on} Trying again. ({trouble})")
+                # No display.warning: a task's warnings are held back until it ends.
+                lost = f"No connection to {self._host}.{goes_on} Trying again. ({trouble})"
+                display.display(lost, color="bright purple")
             elif time.monotonic() > until:
                 goes_on = "Step 2.5 goes on there" if self._run else "Whether Step 2.5 started is not known"
                 text = f"The connection to {self._host} is lost for good. {goes_on}: see playbooks/follow.yml"
@@ -274,7 +281,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     # -- being interrupted -----------------------------------------------------------------------------
 
     def _on_signal(self, number: int, _frame: Any) -> None:
-        first, self._signal = not self._signal, number
+        if self._stopping:  # Ansible sends more while we stop the script, and so do impatient fingers
+            return
+        first = not self._signal
+        self._signal = self._signal or number
         if first and self._asking:
             raise _InterruptedError
 
@@ -284,11 +294,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _give_up(self) -> NoReturn:
         """Stop the script (or, when following, only the watching), say so, and end this worker."""
-        self._parent = 0
+        self._stopping, self._parent = True, 0
         name, self._signal = ("Ctrl-C" if self._signal == signal.SIGINT else "SIGTERM"), 0
         try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.SIG_IGN)
             if self._args["follow"]:
                 pid = self._run.get("pid")
                 self._say(f"{name}: no longer watching. Step 2.5 goes on on {self._host}, pid {pid}.")

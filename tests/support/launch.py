@@ -7,6 +7,7 @@ import getpass
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -61,6 +62,11 @@ def until(true: Callable[[], Any], what: str, seconds: float = 15) -> Any:
 def alive(pid: int) -> bool:
     """Whether a process lives (a zombie doesn't)."""
     return supervisor.look_at(pid) is not None
+
+
+def shown(text: str) -> List[str]:
+    """The script's own lines on the screen, without the elapsed time."""
+    return [line.partition("] ")[2] for line in text.splitlines() if re.match(r"\[\d+:\d\d:\d\d\] ", line)]
 
 
 class Place:

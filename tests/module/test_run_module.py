@@ -1,0 +1,101 @@
+"""The module survivor_npz_run: what the preflight, the playbooks and an ad-hoc command rely on."""
+
+from __future__ import annotations
+
+import base64
+import time
+from typing import Any, Dict
+
+from launch import SCRIPT, Place, alive
+from module_run import run_here
+
+pytest_plugins = ("launch_fixtures",)
+ONE, OTHER = "one", "other"  # names of requests
+
+
+def run(place: Place, state: str, check: bool = False, **arguments: Any) -> Dict[str, Any]:
+    return run_here("survivor_npz_run", {"dir": str(place.dir), "state": state, **arguments}, check)
+
+
+def start(place: Place, *words: str, check: bool = False, **more: Any) -> Dict[str, Any]:
+    return run(place, "started", check, script=SCRIPT, args=list(words), **more)
+
+
+def test_check_then_real_then_check_again_then_real_again(place: Place) -> None:
+    place.script("exec sleep 60")
+    answer = start(place, "100", check=True)
+    assert (answer["changed"], answer["running"]) == (True, False)
+    assert answer["command"] == [str(place.dir / SCRIPT), "100"]
+    assert [path.name for path in place.dir.iterdir()] == [SCRIPT]
+
+    answer = start(place, "100")
+    assert (answer["changed"], answer["running"]) == (True, True)
+    pid = answer["pid"]
+    assert alive(pid)
+    refused = start(place)
+    assert refused["failed"]
+    assert refused["refused"]["pid"] == pid
+    query = run(place, "query")
+    assert {key: query[key] for key in ("running", "pid", "start", "log", "host", "command")} == {
+        "running": True,
+        **{key: answer[key] for key in ("pid", "start", "log", "host", "command")},
+    }
+
+    answer = run(place, "stopped", check=True)
+    assert (answer["changed"], answer["running"]) == (True, True)
+    assert alive(pid)
+    answer = run(place, "stopped")
+    assert (answer["changed"], answer["record"]["verdict"]) == (True, "stopped")
+    assert not alive(pid)
+    for check in (True, False):
+        assert run(place, "stopped", check)["changed"] is False
+    query = run(place, "query")
+    assert (query["running"], query["last"]["verdict"]) == (False, "stopped")
+
+
+def test_start_repeated_after_a_lost_answer_finds_its_own_run(place: Place) -> None:
+    place.script("echo start >> starts; exec sleep 60")
+    first = start(place, token=ONE)
+    again = start(place, token=ONE)
+    assert (again["run"], again["running"]) == (first["run"], True)
+    assert start(place, token=OTHER)["failed"]
+    assert (place.dir / "starts").read_text() == "start\n"
+
+
+def test_script_that_is_over_at_once_is_reported_over(place: Place) -> None:
+    place.script("exit 4")
+    answer = start(place, proof=5)
+    assert (answer["running"], answer["record"]["exit_code"]) == (False, 4)
+
+
+def test_reading_waits_for_output_but_never_longer_than_told(place: Place) -> None:
+    place.script("sleep 1; echo one; exec sleep 60")
+    name = start(place, proof=0)["run"]
+    began = time.monotonic()
+    answer = run(place, "output", run=name, wait=0.3)
+    assert (answer["data"], answer["running"]) == ("", True)
+    answer = run(place, "output", run=name, wait=20)
+    assert base64.b64decode(answer["data"]) == b"one\n"
+    assert time.monotonic() - began < 5
+    assert run(place, "output", run=name, offset=1, limit=2)["offset"] == 3
+    assert base64.b64decode(run(place, "output", run=name, offset=-2)["data"]) == b"e\n"
+
+
+def test_reading_outside_the_runs_is_refused(place: Place) -> None:
+    place.script("true")
+    start(place, proof=5)
+    for name in ("../../../etc", "20200101T000000Z-1", "", "x/log"):
+        answer = run(place, "output", run=name)
+        assert answer["failed"]
+        assert "Traceback" not in answer["msg"]
+
+
+def test_missing_script_or_directory_is_one_clear_sentence(place: Place) -> None:
+    place.script("true")
+    answer = start(Place(place.dir / "x"))
+    assert answer["record"]["exit_code"] == 127  # bash says so in the log
+    assert "No such file or directory" in answer["record"]["tail"][-1]
+    answer = run_here("survivor_npz_run", {"dir": "/nonexistent/dir", "state": "started", "script": "x"})
+    assert answer["failed"]
+    assert "/nonexistent/dir" in answer["msg"]
+    assert run_here("survivor_npz_run", {"dir": "/nonexistent/dir"})["running"] is False
