@@ -92,7 +92,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 reason:
-  description: Why it converted (V(missing), V(newer), V(content), V(schema), V(corrupt), V(forced)) or not (V(pinned), V(fresh)).
+  description:
+    - Why it converted (V(missing), V(newer), V(content), V(schema), V(corrupt), V(forced)) or not (V(pinned),
+      V(fresh)).
   returned: success
   type: str
   sample: newer
@@ -106,7 +108,8 @@ survivor_count:
   type: int
   sample: 98172
 sha256:
-  description: SHA-256 of the NPZ that is or is to be live. In check mode, of the one that a conversion would give.
+  description:
+    - SHA-256 of the NPZ that is or is to be live. In check mode, of the one that a conversion would give.
   returned: success
   type: str
 checksum:
@@ -135,7 +138,8 @@ staged:
   returned: success
   type: str
 source:
-  description: The JSON's C(size), C(mtime_ns) and C(sha256), the last one null where no conversion recorded it.
+  description:
+    - The JSON's C(size), C(mtime_ns) and C(sha256), the last one null where no conversion recorded it.
   returned: success
   type: dict
 live_sha256:
@@ -267,7 +271,9 @@ def main() -> None:
             code="library_missing",
         )
     except OSError as error:
-        module.fail_json(msg=f"{error.filename or params_path(module)}: {error.strerror or error}.", code="system")
+        module.fail_json(
+            msg=f"{error.filename or params_path(module)}: {error.strerror or error}.", code="system"
+        )
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         module.fail_json(

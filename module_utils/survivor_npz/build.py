@@ -6,19 +6,26 @@ import gc
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
-from numpy.typing import NDArray
-
 from ansible.module_utils.survivor_npz import records, schema
 from ansible.module_utils.survivor_npz.errors import ConvertError
+from ansible.module_utils.survivor_npz.faults import MAX_RECORD
 from ansible.module_utils.survivor_npz.frame import Span, find_span
-from ansible.module_utils.survivor_npz.npz import Member, assemble, pack_columns
+from ansible.module_utils.survivor_npz.npz import assemble, pack_columns
 from ansible.module_utils.survivor_npz.schema import FIELDS, Field
-from ansible.module_utils.survivor_npz.segments import Result, Segment, Store, plan_segments, read_segment
+from ansible.module_utils.survivor_npz.segments import (
+    Reading,
+    Result,
+    Segment,
+    Store,
+    plan_segments,
+    read_segment,
+)
 from ansible.module_utils.survivor_npz.source import Source
 from ansible.module_utils.survivor_npz.split import Splitter
 from ansible.module_utils.survivor_npz.tally import Tally
 from ansible.module_utils.survivor_npz.verdict import judge
 from ansible.module_utils.survivor_npz.workers import MOST_TASKS, run_tasks
+from numpy.typing import NDArray
 
 _SEGMENT_BYTES = 16 << 20
 # Below this a fork costs more than it saves.
@@ -73,44 +80,34 @@ class _Digest:
             self.value = self._source.sha256()
 
 
-def _read_all(
-    source: Source, span: Span, encoding: str, workers: int, piece_bytes: int, digest: _Digest
-) -> Tuple[List[_Slice], Tally]:
-    separator = records.find_separator(source, span)
+def _read_all(how: Reading, span: Span, workers: int, digest: _Digest) -> Tuple[List[_Slice], Tally]:
+    """All records between the brackets, by `workers` processes; `digest` is computed meanwhile."""
     gaps: List[records.Gap] = []
-    if span.closed and workers > 1 and span.end - span.start > _WORTH_A_FORK:
-        step = max((span.end - span.start) // (workers * 16), 1 << 20)
-        step = min(max(step, (span.end - span.start) // MOST_TASKS + 1), max(_SEGMENT_BYTES, step // 16))
-        gaps = records.find_gaps(source, span, separator, step)
+    size = span.end - span.start
+    if span.closed and workers > 1 and size > _WORTH_A_FORK:
+        step = max(size // (workers * 16), 1 << 20)
+        step = max(min(step, _SEGMENT_BYTES), size // MOST_TASKS + 1)
+        gaps = records.find_gaps(how.source, span, how.separator, step)
     segments = plan_segments(span.start, gaps, span.end)
-    slices, total, broken = _read_plan(source, segments, separator, encoding, workers, piece_bytes, digest)
-    if broken is not None and len(segments) > 1:
-        # A guessed segment start may have been wrong; what is before `broken` is proven.
-        rest = plan_segments(broken, [], span.end)
-        more, tally, broken = _read_plan(source, rest, separator, encoding, 1, piece_bytes, digest)
+    slices, total, broken = _read_plan(how, segments, workers, digest)
+    if broken is not None and gaps:
+        # A guessed gap may have been none; what is before `broken` is proven.
+        more, tally, broken = _read_plan(how, plan_segments(broken, [], span.end), 1, digest)
         slices += more
         total.add(tally)
     if broken is not None or not span.closed:
-        records.refuse(source, span.end if broken is None else broken, total.records, span)
+        records.refuse(how.source, span.end if broken is None else broken, total.records, span)
     return slices, total
 
 
 def _read_plan(
-    source: Source,
-    segments: List[Segment],
-    separator: records.Separator,
-    encoding: str,
-    workers: int,
-    piece_bytes: int,
-    digest: _Digest,
+    how: Reading, segments: List[Segment], workers: int, digest: _Digest
 ) -> Tuple[List[_Slice], Tally, Optional[int]]:
+    """The segments in order, up to the first that is broken, and where it is."""
     store, total = Store(segments), Tally()
 
-    splitter = Splitter(separator)
-
     def task(number: int) -> Result:
-        columns = store.columns(number)
-        return read_segment(source, segments[number], columns, separator, splitter, encoding, piece_bytes)
+        return read_segment(how, segments[number], store.columns(number))
 
     slices: List[_Slice] = []
     for number, result in enumerate(run_tasks(task, len(segments), workers, digest.compute)):
@@ -165,12 +162,14 @@ def build(
     gc.disable()
     try:
         span = find_span(source)
-        piece_bytes = max(1, min(piece_bytes, records.MAX_RECORD))
+        piece_bytes = max(1, min(piece_bytes, MAX_RECORD))
         digest = _Digest(source)
         slices: List[_Slice] = []
         tally = Tally()
         if span:
-            slices, tally = _read_all(source, span, encoding, workers, piece_bytes, digest)
+            separator = records.find_separator(source, span)
+            how = Reading(source, separator, Splitter(separator), encoding, piece_bytes)
+            slices, tally = _read_all(how, span, workers, digest)
         digest.compute()
         source.check_unchanged()
         lap("read")

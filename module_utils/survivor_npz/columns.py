@@ -9,13 +9,13 @@ import re
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
-from numpy.typing import NDArray
-
 from ansible.module_utils.survivor_npz import schema
 from ansible.module_utils.survivor_npz.prng import make_prng
 from ansible.module_utils.survivor_npz.schema import FIELDS, Field
+from ansible.module_utils.survivor_npz.shown import shown
 from ansible.module_utils.survivor_npz.table import MISSING, Column, Table
 from ansible.module_utils.survivor_npz.tally import FAULTS_KEPT, Fault, Seen, Tally
+from numpy.typing import NDArray
 
 Arrays = Dict[str, NDArray[Any]]
 
@@ -34,15 +34,6 @@ class _Limits(NamedTuple):
 _UINT32 = _Limits(0, 2**32 - 1, "0 to 4294967295")
 _INT32 = _Limits(-(2**31), 2**31 - 1, "-2147483648 to 2147483647")
 _NUMBERS = {int, float}
-
-
-def shown(value: Any) -> str:
-    """A value as the JSON has it, cut to a line's length."""
-    names = {None: "null", True: "true", False: "false"}
-    if value is None or isinstance(value, bool):
-        return names[value]
-    text = "missing" if value is MISSING else f'"{value[:80]}"' if isinstance(value, str) else repr(value)[:200]
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 class Maker:
@@ -94,7 +85,9 @@ class Maker:
         """Note one value that is refused."""
         seed = self.table.record(record).get("seed", MISSING)
         self.bad.add(record)
-        self.tally.faults.append(Fault(record, None if seed is MISSING else shown(seed), key, shown(value), why))
+        self.tally.faults.append(
+            Fault(record, None if seed is MISSING else shown(seed), key, shown(value), why)
+        )
 
     def fill(self, key: str, column: Column, default: Any = 0) -> Column:
         """Put the default where the key is missing, and count."""
@@ -141,7 +134,9 @@ class Maker:
         if not set(map(type, column.values)) <= {int}:
             plain = Column(_differences(column.values), column.index, False)
             if None in plain.values:
-                self.refuse(field.key, column, lambda value: _RANGE_WHY if _difference(value) is None else None)
+                self.refuse(
+                    field.key, column, lambda value: _RANGE_WHY if _difference(value) is None else None
+                )
                 return
         array = self._ints(field.key, plain, _INT32, field.dtype)
         if array is not None:
@@ -168,7 +163,12 @@ class Maker:
         return None
 
     def _note_losses(
-        self, key: str, column: Column, double: NDArray[np.float64], single: NDArray[np.float32], has_ints: bool
+        self,
+        key: str,
+        column: Column,
+        double: NDArray[np.float64],
+        single: NDArray[np.float32],
+        has_ints: bool,
     ) -> None:
         if np.count_nonzero(double) != np.count_nonzero(single):
             self.tally.vanished[key] = column.count((single == 0) & (double != 0))
@@ -176,7 +176,9 @@ class Maker:
         if not has_ints or size.max() <= _EXACT_IN_FLOAT32:
             return
         # Above 2**53 the double has rounded already: compare those ints themselves.
-        suspects = (size > _EXACT_IN_FLOAT32) & ((single.astype(np.float64) != double) | (size >= _EXACT_IN_FLOAT64))
+        suspects = (size > _EXACT_IN_FLOAT32) & (
+            (single.astype(np.float64) != double) | (size >= _EXACT_IN_FLOAT64)
+        )
         lost = np.zeros(len(double), np.bool_)
         for i in np.flatnonzero(suspects).tolist():
             value = column.values[i]
@@ -198,9 +200,13 @@ class Maker:
             column = self.table.column(field.key)
             have = np.ones(self.table.length, np.bool_)
             if column.has_missing:
-                mask = np.fromiter((value is MISSING for value in column.values), np.bool_, len(column.values))
+                mask = np.fromiter(
+                    (value is MISSING for value in column.values), np.bool_, len(column.values)
+                )
                 have = ~column.expand(mask)
-                column = Column([0 if value is MISSING else value for value in column.values], column.index, False)
+                column = Column(
+                    [0 if value is MISSING else value for value in column.values], column.index, False
+                )
             found[field.key] = self._rate(field.key, column), have
         rated = found[rates[0].key][1] | found[rates[1].key][1]
         number = int(np.count_nonzero(rated))

@@ -6,7 +6,6 @@ import re
 from typing import NoReturn, Optional
 
 import orjson
-
 from ansible.module_utils.survivor_npz.errors import ConvertError
 from ansible.module_utils.survivor_npz.scan import record_ends
 from ansible.module_utils.survivor_npz.source import Source, writing_hint
@@ -30,7 +29,7 @@ def truncated(source: Source, index: int) -> ConvertError:
     return ConvertError(
         "json_truncated",
         f"{source.path} ends at byte {source.size}, in or after record {index}, before its list is closed: "
-        f"it is half a file.{writing_hint(source.stamp.mtime_ns)} Run Step 1 (window_optimizer.py) to its end.",
+        f"it is half a file.{writing_hint(source.stamp.mtime_ns)} Run Step 1 (window_optimizer.py) again.",
     )
 
 
@@ -80,7 +79,11 @@ def explain(source: Source, offset: int, index: Optional[int], opener: bytes = b
     record = None if index is None else index + _records_before(usable[:place], opener)
     if broken_byte is not None and (message is None or _ran_out(usable, place)):
         raise _refuse(
-            source, "json_utf8", f"byte 0x{window[broken_byte]:02x} is no UTF-8 text", record, offset + broken_byte
+            source,
+            "json_utf8",
+            f"byte 0x{window[broken_byte]:02x} is no UTF-8 text",
+            record,
+            offset + broken_byte,
         )
     if message is None:
         raise ConvertError(
@@ -93,7 +96,9 @@ def explain(source: Source, offset: int, index: Optional[int], opener: bytes = b
         word = name.group().decode() if name else "NaN"
         raise _refuse(source, "json_nan", f"{word} is no JSON number", record, offset + place)
     if "depth limit" in message or "ecursion" in message:
-        raise _refuse(source, "json_too_deep", "lists or objects nested too deep to read", record, offset + place)
+        raise _refuse(
+            source, "json_too_deep", "lists or objects nested too deep to read", record, offset + place
+        )
     if _ran_out(usable, place) and record is not None:
         if at_end and (not _is_closed(source) or place >= len(usable)):
             raise truncated(source, record)
@@ -102,13 +107,19 @@ def explain(source: Source, offset: int, index: Optional[int], opener: bytes = b
     if _ran_out(usable, place) and index is None and at_end:
         raise _refuse(source, "json_truncated", "the document ends too early", None, source.size)
     if "after document" in message or "trailing char" in message:
-        raise _refuse(source, "json_trailing", "a second document or other text follows the list", None, offset + place)
-    raise _refuse(source, "json_invalid", f"no valid JSON: {message.split(': line ')[0]}", record, offset + place)
+        raise _refuse(
+            source, "json_trailing", "a second document or other text follows the list", None, offset + place
+        )
+    raise _refuse(
+        source, "json_invalid", f"no valid JSON: {message.split(': line ')[0]}", record, offset + place
+    )
 
 
 def _ran_out(text: bytes, place: int) -> bool:
     """Whether nothing but a cut-off value stands at `place`."""
-    return _STRUCTURE.search(text, place) is None or text[place : place + 1] == b'"' and text.find(b'"', place + 1) < 0
+    return _STRUCTURE.search(text, place) is None or (
+        text[place : place + 1] == b'"' and text.find(b'"', place + 1) < 0
+    )
 
 
 def _records_before(text: bytes, opener: bytes) -> int:

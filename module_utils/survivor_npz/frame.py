@@ -6,9 +6,9 @@ import re
 from typing import NamedTuple, NoReturn, Optional
 
 import orjson
-
 from ansible.module_utils.survivor_npz.errors import ConvertError
 from ansible.module_utils.survivor_npz.faults import explain
+from ansible.module_utils.survivor_npz.shown import shown
 from ansible.module_utils.survivor_npz.source import Source, writing_hint
 
 SPACE = b" \t\n\r"
@@ -113,18 +113,20 @@ def _refuse_document(source: Source, begin: int) -> NoReturn:
         explain(source, begin, None, b"")
     where = f"{source.path} is not a list of survivors but"
     if not isinstance(content, dict):
-        raise ConvertError("shape_unknown", f"{where} {_kind(content)}. Run Step 1 (window_optimizer.py) again.")
+        raise ConvertError(
+            "shape_unknown", f"{where} {_kind(content)}. Run Step 1 (window_optimizer.py) again."
+        )
     if {"generation_id", "final_row_count", "artifact_sha256"} & content.keys():
         rows = content.get("final_row_count", "unknown")
         raise ConvertError(
             "shape_finalizer",
-            f"{where} a finalizer's summary (final_row_count: {_shown(rows)}): the survivors are in the NPZ "
+            f"{where} a finalizer's summary (final_row_count: {shown(rows)}): the survivors are in the NPZ "
             "that the finalizer owns. Set survivor_npz_convert: never to distribute that NPZ.",
         )
     if "survivor_count" in content:
         raise ConvertError(
             "shape_summary",
-            f"{where} a summary (survivor_count: {_shown(content['survivor_count'])}): Step 1 writes it "
+            f"{where} a summary (survivor_count: {shown(content['survivor_count'])}): Step 1 writes it "
             f"instead of the survivors past 100,000 of them. Run Step 1 so that it writes them all. {_NEVER}",
         )
     keys = ", ".join(sorted(content)[:8])
@@ -139,14 +141,16 @@ def _refuse_items(source: Source, begin: int, first: int) -> NoReturn:
         raise ConvertError(
             "shape_ints",
             f"{where} of numbers (record 0 is {start.split(b',')[0].strip().decode('latin-1')[:12]}, byte "
-            f"{first}): a Step 1 that lost all fields but the seed wrote it. Run a Step 1 (window_optimizer.py) "
-            "that writes one object per survivor.",
+            f"{first}): a Step 1 that lost all fields but the seed wrote it. Run a Step 1 "
+            "(window_optimizer.py) that writes one object per survivor.",
         )
     kinds = {b"[": "lists", b'"': "strings"}
+    if start.startswith((b"true", b"false", b"null")):
+        kinds[start[:1]] = "booleans or nulls"
     if start[:1] in kinds:
         raise ConvertError(
             "shape_unknown",
-            f"{where} of {kinds[start[:1]]} (record 0, byte {first}). Run Step 1 (window_optimizer.py) again.",
+            f"{where} of {kinds[start[:1]]} (record 0, byte {first}). Run Step 1 again.",
         )
     explain(source, begin, 0, b"")
 
@@ -154,8 +158,3 @@ def _refuse_items(source: Source, begin: int, first: int) -> NoReturn:
 def _kind(value: object) -> str:
     names = {str: "a string", int: "a number", float: "a number", bool: "a boolean", type(None): "null"}
     return names.get(type(value), type(value).__name__)
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,5 +1,6 @@
-"""Decide whether to convert, and why: contract, section 5. Standard library only, and no look at the JSON's bytes.
+"""Decide whether to convert, and why: contract, section 5. No look at the JSON's bytes.
 
+Standard library only.
 An NPZ is known by its SHA-256. Where its sidecar records that digest, the sidecar says what it was made
 from; where not, somebody else wrote it, and all that can be asked is whether it is whole and of schema 3.
 """
@@ -11,7 +12,7 @@ import stat
 from typing import List, NamedTuple, Optional, Tuple
 
 from ansible.module_utils.survivor_npz import schema, sidecar
-from ansible.module_utils.survivor_npz.digest import Digests, digests_of, sha256_or_none
+from ansible.module_utils.survivor_npz.digest import Digests, digests_of
 from ansible.module_utils.survivor_npz.errors import ConvertError
 from ansible.module_utils.survivor_npz.names import Names
 from ansible.module_utils.survivor_npz.sidecar import Sidecar
@@ -19,6 +20,11 @@ from ansible.module_utils.survivor_npz.sidecar import Sidecar
 MISSING, NEWER, CONTENT, SCHEMA = "missing", "newer", "content", "schema"
 CORRUPT, PINNED, FORCED, FRESH = "corrupt", "pinned", "forced", "fresh"
 NO_CONVERSION = (PINNED, FRESH)
+
+_UNKNOWN_SOURCE = (
+    "{} has no sidecar of ours, so its source is unknown and it is left as it is. If the old converter wrote "
+    "it, it calls hybrid survivors java_lcg: convert once with force."
+)
 
 
 class Live(NamedTuple):
@@ -72,18 +78,24 @@ def look_at_live(path: str) -> Optional[Live]:
         if is_symlink:
             status = os.stat(path)
         if stat.S_ISREG(status.st_mode):
-            return Live(digests_of(path), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, is_symlink)
+            return Live(
+                digests_of(path), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, is_symlink
+            )
     except FileNotFoundError:
         if os.path.islink(path):
             raise symlink_refusal(path) from None
         if not os.path.isdir(directory):
-            raise ConvertError("no_directory", f"{directory} is not there. Create it, then run again.") from None
+            raise ConvertError(
+                "no_directory", f"{directory} is not there. Create it, then run again."
+            ) from None
         return None
     except NotADirectoryError:
         raise ConvertError("no_directory", f"{directory} is no directory. Mend the path in dest.") from None
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ConvertError("dest_unreadable", f"{path}: {reason}. Make it readable, or move it away.") from error
+        raise ConvertError(
+            "dest_unreadable", f"{path}: {reason}. Make it readable, or move it away."
+        ) from error
     kind = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
     raise ConvertError(
         "dest_not_a_file", f"{path} is {kind}. dest must name the NPZ itself; move what is there away."
@@ -94,8 +106,8 @@ def symlink_refusal(path: str) -> ConvertError:
     """Why nothing is converted onto a symlink."""
     return ConvertError(
         "symlink",
-        f"{path} is a symlink to {os.readlink(path)}, which another program (the pipeline's finalizer) owns: it "
-        "is never replaced. Set survivor_npz_convert: never to distribute the file that it points to.",
+        f"{path} is a symlink to {os.readlink(path)}, which another program (the pipeline's finalizer) owns: "
+        "it is never replaced. Set survivor_npz_convert: never to distribute the file that it points to.",
     )
 
 
@@ -110,7 +122,7 @@ def belonging_sidecar(names: Names, sha256: str) -> Optional[Sidecar]:
 
 def _is_pinned(names: Names, sha256: str, source: Tuple[int, int]) -> bool:
     pin = sidecar.load(names.pinned)
-    return bool(pin) and pin is not None and pin.get("sha256") == sha256 and sidecar.source_of(pin) == source
+    return pin is not None and pin.get("sha256") == sha256 and sidecar.source_of(pin) == source
 
 
 def decide(names: Names, source: os.stat_result, force: bool, prng_encoding: str) -> Decision:
@@ -136,8 +148,8 @@ def decide(names: Names, source: os.stat_result, force: bool, prng_encoding: str
 def _judge(
     names: Names, live: Live, known: Optional[Sidecar], source: os.stat_result, prng_encoding: str
 ) -> Decision:
+    """The first reason that holds, in the order of the table."""
     now = (source.st_size, source.st_mtime_ns)
-    version = count = None
     fault = None
     if known:
         version, count = known.get("schema_version"), known.get("survivor_count")
@@ -146,36 +158,40 @@ def _judge(
 
         info = read_whole(names.live)
         version, count, fault = info.schema_version, info.survivor_count, info.fault
-
-    def result(reason: str, why: str, *notes: str) -> Decision:
-        return Decision(reason, why, live, known, None, list(notes), version, count)
-
-    if _is_pinned(names, live.digests.sha256, now):
-        return result(PINNED, "a rollback put this NPZ there, and the JSON is still the one that it ignored")
-    if source.st_mtime_ns > live.digests.mtime_ns:
-        lead = (source.st_mtime_ns - live.digests.mtime_ns) / 1e9
-        return result(NEWER, f"the JSON is {lead:.9g} s newer than the NPZ")
-    if fault is not None:
-        return result(CORRUPT, f"the NPZ can't be read whole ({fault})")
-    if version != schema.SCHEMA_VERSION:
-        return result(SCHEMA, f"the NPZ is not schema {schema.SCHEMA_VERSION}")
-    if known is None:
-        return result(
-            FRESH,
-            "the NPZ is whole, of schema 3 and not older than the JSON",
-            f"{names.live} has no sidecar of ours, so its source is unknown and it is left as it is. If the old "
-            "converter wrote it, it calls hybrid survivors java_lcg: convert once with force.",
-        )
-    if known.get("prng_encoding") != prng_encoding:
-        return result(SCHEMA, f"prng_type is encoded with the table {known.get('prng_encoding')}")
-    if sidecar.source_of(known) != now:
-        return result(CONTENT, "the JSON is not the one that the NPZ was made from")
-    return result(FRESH, "the NPZ was made from this JSON")
+    encoding = known.get("prng_encoding") if known else prng_encoding
+    lead = source.st_mtime_ns - live.digests.mtime_ns
+    table = (
+        (
+            PINNED,
+            _is_pinned(names, live.digests.sha256, now),
+            "a rollback put this NPZ there, and the JSON is still the one that it ignored",
+        ),
+        (NEWER, lead > 0, f"the JSON is {lead / 1e9:.9g} s newer than the NPZ"),
+        (CORRUPT, fault is not None, f"the NPZ can't be read whole ({fault})"),
+        (SCHEMA, version != schema.SCHEMA_VERSION, f"the NPZ is not schema {schema.SCHEMA_VERSION}"),
+        (SCHEMA, encoding != prng_encoding, f"prng_type is encoded with the table {encoding}"),
+        (
+            CONTENT,
+            known is not None and sidecar.source_of(known) != now,
+            "the JSON is not the one that the NPZ was made from",
+        ),
+        (FRESH, known is None, "the NPZ is whole, of schema 3 and not older than the JSON"),
+        (FRESH, True, "the NPZ was made from this JSON"),
+    )
+    reason, why = next((reason, why) for reason, holds, why in table if holds)
+    notes = [_UNKNOWN_SOURCE.format(names.live)] if reason == FRESH and known is None else []
+    return Decision(reason, why, live, known, None, notes, version, count)
 
 
-def find_staged(
-    names: Names, source: os.stat_result, prng_encoding: str
-) -> Optional[Tuple[str, Sidecar, Digests]]:
+class Staged(NamedTuple):
+    """A conversion that a dead run left staged."""
+
+    path: str
+    sidecar: Sidecar
+    digests: Digests
+
+
+def find_staged(names: Names, source: os.stat_result, prng_encoding: str) -> Optional[Staged]:
     """What a dead run staged from today's JSON, whole: no second conversion is needed. None for nothing."""
     now = (source.st_size, source.st_mtime_ns)
     for prefix, path in names.pending_files().items():
@@ -190,8 +206,9 @@ def find_staged(
         )
         staged = names.staged(sha256)
         try:
-            if made_alike and sha256.startswith(prefix) and sha256_or_none(staged) == sha256:
-                return staged, pending, digests_of(staged)
+            digests = digests_of(staged) if made_alike and sha256.startswith(prefix) else None
         except OSError:
             continue
+        if digests and digests.sha256 == sha256:
+            return Staged(staged, pending, digests)
     return None

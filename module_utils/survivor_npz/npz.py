@@ -12,9 +12,8 @@ import zlib
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
-from numpy.typing import NDArray
-
 from ansible.module_utils.survivor_npz.schema import FIELDS, SEED, Field
+from numpy.typing import NDArray
 
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
@@ -53,7 +52,7 @@ def array_header(dtype: str, length: int) -> bytes:
 
 
 def _raw(column: NDArray[Any]) -> memoryview:
-    return memoryview(np.ascontiguousarray(column)).cast("B") if len(column) else memoryview(b"")
+    return np.ascontiguousarray(column).data.cast("B") if len(column) else memoryview(b"")
 
 
 def pack_column(field: Field, column: NDArray[Any]) -> Member:
@@ -122,8 +121,21 @@ def assemble(members: Dict[str, Member]) -> bytes:
         local = _LOCAL.pack(b"PK\3\4", _VERSION, 0, _DEFLATED, 0, _DATE, *sizes, len(name), 0) + name
         directory.append(
             _CENTRAL.pack(
-                b"PK\1\2", _UNIX | _VERSION, _VERSION, 0, _DEFLATED, 0, _DATE, *sizes,
-                len(name), 0, 0, 0, 0, _MODE, offset,
+                b"PK\1\2",
+                _UNIX | _VERSION,
+                _VERSION,
+                0,
+                _DEFLATED,
+                0,
+                _DATE,
+                *sizes,
+                len(name),
+                0,
+                0,
+                0,
+                0,
+                _MODE,
+                offset,
             )
             + name
         )

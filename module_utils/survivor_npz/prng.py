@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
 import numpy as np
-from numpy.typing import NDArray
-
 from ansible.module_utils.survivor_npz.schema import HYBRID, PRNG_TABLES, SKIP_MODES
 from ansible.module_utils.survivor_npz.table import MISSING, Column
 from ansible.module_utils.survivor_npz.tally import Seen
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from ansible.module_utils.survivor_npz.columns import Maker
@@ -30,7 +29,9 @@ class _Names:
             if value is not MISSING:
                 self.numbers.setdefault(value, len(self.numbers))
         lookup = {**self.numbers, MISSING: _UNKNOWN}
-        return column.expand(np.fromiter(map(lookup.__getitem__, column.values), np.int32, len(column.values)))
+        return column.expand(
+            np.fromiter(map(lookup.__getitem__, column.values), np.int32, len(column.values))
+        )
 
 
 def id_of(name: str, encoding: str) -> Optional[int]:
@@ -67,7 +68,9 @@ def _are_names(maker: Maker, key: str, column: Column) -> bool:
     if set(map(type, column.values)) <= {str, type(MISSING)}:
         return True
     maker.refuse(
-        key, column, lambda value: None if type(value) is str or value is MISSING else "a PRNG's name is needed"
+        key,
+        column,
+        lambda value: None if type(value) is str or value is MISSING else "a PRNG's name is needed",
     )
     return False
 
@@ -94,7 +97,7 @@ def _base_numbers(
 
 def _encode(
     maker: Maker,
-    names: "list[str]",
+    names: list[str],
     chosen: NDArray[np.int32],
     modes: NDArray[np.uint8],
     by_base: NDArray[np.bool_],

@@ -8,7 +8,8 @@ itself; the cut is then made by an exact scan. Pieces stay in the processor's ca
 from __future__ import annotations
 
 import re
-from typing import Callable, Iterator, List, NamedTuple, Optional, TypeVar
+from collections import deque
+from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple, TypeVar
 
 from ansible.module_utils.survivor_npz.faults import MAX_RECORD, explain, too_big, truncated
 from ansible.module_utils.survivor_npz.frame import Span, skip_space
@@ -59,10 +60,8 @@ class Separator:
         at = text.rfind(self.exact) if self.exact else -1
         if at >= 0:
             return self._gap(at)
-        match = None
-        for match in _BETWEEN.finditer(text):
-            pass
-        return Gap(match.start() + 1, match.end()) if match else None
+        matches = deque(_BETWEEN.finditer(text), maxlen=1)
+        return Gap(matches[0].start() + 1, matches[0].end()) if matches else None
 
     def first(self, text: bytes) -> Optional[Gap]:
         """The first separator in a text."""
@@ -95,7 +94,7 @@ def find_gaps(source: Source, span: Span, separator: Separator, step: int) -> Li
 
 
 def read_pieces(
-    source: Source, start: int, end: int, separator: Separator, parse: Parser[Parsed], piece_bytes: int
+    source: Source, start: int, end: int, separator: Separator, *, parse: Parser[Parsed], piece_bytes: int
 ) -> Iterator[Parsed]:
     """Yield each piece of [start, end), parsed. `start` must be a record start.
 
@@ -111,23 +110,17 @@ def read_pieces(
         else:
             between = separator.last(text)
             cut, following = (between.end, at + between.start) if between else (0, at)
-        parsed = _try(parse, text[:cut] if cut < len(text) else text) if cut else None
-        if parsed is None:
+        try:
+            parsed = parse(text[:cut])
+        except ValueError:
             parsed, following = _read_exactly(source, at, end, parse, piece_bytes)
         yield parsed
         at = following
 
 
-def _try(parse: Parser[Parsed], text: bytes) -> Optional[Parsed]:
-    try:
-        return parse(text)
-    except ValueError:
-        return None
-
-
 def _read_exactly(
     source: Source, at: int, end: int, parse: Parser[Parsed], piece_bytes: int
-) -> "tuple[Parsed, int]":
+) -> Tuple[Parsed, int]:
     """As one turn of read_pieces, with a cut that is certain for valid JSON, however long a record is."""
     size = min(piece_bytes, MAX_RECORD)
     while True:
@@ -138,9 +131,10 @@ def _read_exactly(
         if cut or at + len(text) >= end or size >= MAX_RECORD:
             break
         size = min(max(size, 1024) * 4, MAX_RECORD)
-    parsed = _try(parse, text[:cut]) if cut else None
-    if parsed is None:
-        raise BrokenError(at)
+    try:
+        parsed = parse(text[:cut])
+    except ValueError as error:
+        raise BrokenError(at) from error
     following = skip_space(source, at + cut, end)
     if following >= end:
         return parsed, end

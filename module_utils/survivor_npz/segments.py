@@ -6,8 +6,6 @@ import mmap
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
-from numpy.typing import NDArray
-
 from ansible.module_utils.survivor_npz.columns import make_arrays
 from ansible.module_utils.survivor_npz.records import BrokenError, Gap, Separator, read_pieces
 from ansible.module_utils.survivor_npz.schema import BYTES_PER_SURVIVOR, FIELDS
@@ -15,6 +13,7 @@ from ansible.module_utils.survivor_npz.source import Source
 from ansible.module_utils.survivor_npz.split import Splitter
 from ansible.module_utils.survivor_npz.table import Table
 from ansible.module_utils.survivor_npz.tally import Tally
+from numpy.typing import NDArray
 
 # No record that passes the checks of a piece is shorter: it has a seed, a skip mode and a PRNG.
 _SHORTEST_RECORD = 32
@@ -67,23 +66,37 @@ class Store:
         return columns
 
 
-def read_segment(
-    source: Source, segment: Segment, columns: Dict[str, NDArray[Any]], separator: Separator,
-    splitter: Splitter, encoding: str, piece_bytes: int,
-) -> Result:
+class Reading(NamedTuple):
+    """How the file is read: the same for all segments."""
+
+    source: Source
+    separator: Separator
+    splitter: Splitter
+    encoding: str
+    piece_bytes: int
+
+
+def read_segment(how: Reading, segment: Segment, columns: Dict[str, NDArray[Any]]) -> Result:
     """Read one segment into its columns. Nothing is stored behind the first piece with a fault.
 
     Raises:
-        ConvertError: record_too_big; or as Source.read.
+        ConvertError: as Source.read.
     """
     total, stored, good = Tally(), 0, True
     try:
-        for piece in read_pieces(source, segment.start, segment.end, separator, splitter.parse, piece_bytes):
+        for piece in read_pieces(
+            how.source,
+            segment.start,
+            segment.end,
+            how.separator,
+            parse=how.splitter.parse,
+            piece_bytes=how.piece_bytes,
+        ):
             if not isinstance(piece, Table):
                 total.add(piece)
                 good = False
                 continue
-            arrays, tally = make_arrays(piece, encoding)
+            arrays, tally = make_arrays(piece, how.encoding)
             good = good and not tally.bad_records and len(arrays) == len(FIELDS)
             if good:
                 for name, array in arrays.items():

@@ -1,4 +1,4 @@
-"""Parse what repeats once: a seed's own fields come first, and those of its trial are the same text each time.
+"""Parse what repeats once: a seed's own fields come first, those of its trial are the same text each time.
 
 A record is cut behind its last per-seed field. The heads are parsed together, each different tail once.
 It is exact, not a guess: JSON is unambiguous, so text that was taken apart into valid parts has been read
@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import re
 from operator import methodcaller
-from typing import Dict, List, Optional, Union
+from typing import Dict, List, Optional, Tuple, Union
 
 import numpy as np
 import orjson
-
 from ansible.module_utils.survivor_npz.records import Separator
 from ansible.module_utils.survivor_npz.table import Group, Record, Table, make_group, parse_table
 from ansible.module_utils.survivor_npz.tally import Tally
@@ -62,29 +61,31 @@ class Splitter:
             records = [self._tail(tail) for tail in distinct]
         except ValueError:
             return None
-        if head is None or None in records:
+        if head is None:
             return None
         for number, tail in enumerate(distinct):
             distinct[tail] = number
         index = np.fromiter(map(distinct.__getitem__, tails), np.int32, len(tails))
         group = make_group(records, index)
         own = set(head.keys or ())
-        shared = own.intersection(group.keys) if group.keys else any(own & record.keys() for record in records)
+        shared = (
+            own.intersection(group.keys) if group.keys else any(own & record.keys() for record in records)
+        )
         return None if shared else Table([head, group], len(heads))
 
-    def _tail(self, tail: bytes) -> Optional[Record]:
+    def _tail(self, tail: bytes) -> Record:
         known = self._tails.get(tail)
         if known is None:
             parsed = orjson.loads(b"[{" + self._cut_head + tail + b"}]")
             if len(parsed) != 1:
-                return None
+                raise ValueError("more than one object")
             if len(self._tails) >= _MOST_TAILS:
                 self._tails.clear()
             known = self._tails[tail] = parsed[0]
         return known
 
 
-def _parse_heads(heads: "tuple[bytes, ...]") -> Optional[Group]:
+def _parse_heads(heads: Tuple[bytes, ...]) -> Optional[Group]:
     """All heads in one go; None where they are not one flat object each, with the same keys.
 
     n objects need n opening braces, and there are no others in the text: so each brace opens an object,

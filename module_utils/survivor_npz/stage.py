@@ -1,16 +1,34 @@
-"""Put a converted NPZ beside the live one: pending sidecar first, then the staged NPZ."""
+"""Write a converted NPZ beside the live one: pending sidecar first, then the staged NPZ."""
 
 from __future__ import annotations
 
 import errno
 import os
 from types import TracebackType
-from typing import Optional, Type
+from typing import NamedTuple, Optional, Type
 
-from ansible.module_utils.survivor_npz import durable
+from ansible.module_utils.survivor_npz import durable, sidecar
 from ansible.module_utils.survivor_npz.errors import ConvertError
 from ansible.module_utils.survivor_npz.freshness import Live
 from ansible.module_utils.survivor_npz.names import Names
+from ansible.module_utils.survivor_npz.sidecar import Sidecar
+
+
+class Made(NamedTuple):
+    """A conversion in memory: the bytes of the NPZ and the content of its sidecar."""
+
+    data: bytes
+    sidecar: Sidecar
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the NPZ."""
+        return str(self.sidecar["npz_sha256"])
+
+    @property
+    def mtime_ns(self) -> int:
+        """The JSON's, so that `-nt` in any script agrees with us."""
+        return int(self.sidecar["source"]["mtime_ns"])
 
 
 class System:
@@ -23,7 +41,10 @@ class System:
         return self
 
     def __exit__(
-        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], where: Optional[TracebackType]
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        where: Optional[TracebackType],
     ) -> None:
         if kind is None:
             return
@@ -43,12 +64,13 @@ def refusal(names: Names, error: OSError) -> ConvertError:
     kept = "What was live is live still."
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ConvertError(
-            "no_space", f"{names.directory}: {error.strerror} (writing {path}). Free some space, then run again. {kept}"
+            "no_space",
+            f"{names.directory}: {error.strerror} (writing {path}). Free some space, then run again. {kept}",
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return ConvertError(
             "not_writable",
-            f"{names.directory}: {error.strerror} ({path}). The user of this run must be able to write there. {kept}",
+            f"{names.directory}: {error.strerror} ({path}). The user of this run must write there. {kept}",
         )
     return ConvertError("system", f"{path}: {error.strerror or error}. Mend it, then run again. {kept}")
 
@@ -59,23 +81,39 @@ def _umask() -> int:
     return mask
 
 
-def stage(
-    names: Names, sha256: str, data: bytes, content: bytes, mtime_ns: int, live: Optional[Live]
-) -> None:
-    """Write the NPZ `data` and its sidecar `content`; both are on the disk when this returns.
+def stage(names: Names, made: Made, live: Optional[Live]) -> None:
+    """Write the NPZ and its pending sidecar; both are on the disk when this returns.
 
     Raises:
         OSError: as the system says it.
     """
-    mode = live.mode & 0o777 if live else 0o666 & ~_umask()
-    pending, staged = names.pending(sha256), names.staged(sha256)
-    for target, bytes_, target_mode in ((pending, content, 0o666 & ~_umask()), (staged, data, mode)):
+    pending, staged = names.pending(made.sha256), names.staged(made.sha256)
+    plain = 0o666 & ~_umask()
+    mode = live.mode & 0o777 if live else plain
+    for target, data, target_mode in (
+        (pending, sidecar.dump(made.sidecar), plain),
+        (staged, made.data, mode),
+    ):
         temp = Names.temp(target)
         durable.unlink(temp)
-        durable.write_file(temp, bytes_, target_mode)
+        durable.write_file(temp, data, target_mode)
         if live and os.geteuid() == 0 and (live.uid or live.gid):
             durable.chown(temp, live.uid, live.gid)
-    durable.set_mtime(Names.temp(staged), mtime_ns)
+    durable.set_mtime(Names.temp(staged), made.mtime_ns)
     durable.replace(Names.temp(pending), pending)
     durable.replace(Names.temp(staged), staged)
+    durable.sync_dir(names.directory)
+
+
+def refresh(names: Names, made: Made) -> None:
+    """Give the live NPZ, whose bytes are those just made, today's sidecar and mtime.
+
+    Raises:
+        OSError: as the system says it.
+    """
+    temp = Names.temp(names.sidecar)
+    durable.unlink(temp)
+    durable.write_file(temp, sidecar.dump(made.sidecar), 0o666 & ~_umask())
+    durable.set_mtime(names.live, made.mtime_ns)
+    durable.replace(temp, names.sidecar)
     durable.sync_dir(names.directory)

@@ -12,9 +12,9 @@ from typing import Any, Dict, List, NamedTuple, Optional, Union
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
-
+from ansible.module_utils.survivor_npz.shown import shown
 from ansible.module_utils.survivor_npz.tally import FAULTS_KEPT, Fault, Tally
+from numpy.typing import NDArray
 
 Record = Dict[str, Any]
 
@@ -62,12 +62,12 @@ class Column:
 
 
 class Group(NamedTuple):
-    """Dicts, the keys that all of them have in this order (None: they differ), and which records they are."""
+    """Dicts, the keys that all have in this order (None: they differ), and which of them each record is."""
 
     dicts: List[Record]
     keys: Optional[List[str]]
     values: List[Any]
-    index: Optional[NDArray[np.int32]]
+    which: Optional[NDArray[np.int32]]
 
 
 def make_group(dicts: List[Record], index: Optional[NDArray[np.int32]] = None) -> Group:
@@ -93,20 +93,20 @@ class Table:
         for group in self.groups:
             if group.keys is not None and key in group.keys:
                 values = group.values[group.keys.index(key) :: len(group.keys)]
-                return Column(values, group.index, False)
+                return Column(values, group.which, False)
         for group in self.groups:
             if group.keys is None:
                 values = [record.get(key, MISSING) for record in group.dicts]
                 missing = values.count(MISSING)
                 if missing < len(values):
-                    return Column(values, group.index, missing > 0)
+                    return Column(values, group.which, missing > 0)
         return Column([MISSING], np.zeros(self.length, np.int32), True)
 
     def record(self, number: int) -> Record:
         """One record, put together."""
         merged: Record = {}
         for group in self.groups:
-            merged.update(group.dicts[number if group.index is None else int(group.index[number])])
+            merged.update(group.dicts[number if group.which is None else int(group.which[number])])
         return merged
 
     def key_counts(self) -> Dict[str, int]:
@@ -115,10 +115,10 @@ class Table:
         for group in self.groups:
             if group.keys is not None:
                 counts.update(dict.fromkeys(group.keys, self.length))
-            elif group.index is None:
+            elif group.which is None:
                 counts.update(Counter(chain.from_iterable(group.dicts)))
             else:
-                weights = np.bincount(group.index, minlength=len(group.dicts)).tolist()
+                weights = np.bincount(group.which, minlength=len(group.dicts)).tolist()
                 for record, weight in zip(group.dicts, weights):
                     for key in record:
                         counts[key] = counts.get(key, 0) + weight
@@ -141,5 +141,5 @@ def parse_table(text: bytes) -> Union[Table, Tally]:
     tally.records = len(records)
     strangers = [(i, value) for i, value in enumerate(records) if type(value) is not dict]
     tally.bad_records = len(strangers)
-    tally.faults = [Fault(i, None, "record", repr(v)[:60], "it is no object") for i, v in strangers[:FAULTS_KEPT]]
+    tally.faults = [Fault(i, None, "record", shown(v), "it is no object") for i, v in strangers[:FAULTS_KEPT]]
     return tally

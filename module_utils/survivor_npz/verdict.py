@@ -107,10 +107,13 @@ def compare(previous: Optional[Dict[str, Any]], count: int, ranges: Dict[str, An
     told: List[str] = []
     before = previous.get("survivor_count")
     if type(before) is int and count * 2 < before:
-        told.append(f"Fewer than half the survivors of the previous conversion: {count:,} now, {before:,} then.")
+        told.append(
+            f"Fewer than half the survivors of the previous conversion: {count:,} now, {before:,} then."
+        )
     known = previous.get("ranges")
-    for name, now in ranges.items() if isinstance(known, dict) and count > 1 else ():
-        then = known.get(name)
+    ranges_then = known if isinstance(known, dict) and count > 1 else {}
+    for name, now in ranges.items():
+        then = ranges_then.get(name)
         if isinstance(then, list) and len(then) == 2 and then[0] != then[1] and now[0] == now[1]:
             told.append(f"{name} varied before and is now {now[0]} in every record.")
     return told

@@ -63,10 +63,10 @@ def _fork(task: Task, tasks: int, others: List[int]) -> Tuple[int, int]:
         raise ConvertError(
             "worker_failed", f"No worker process can be started: {error.strerror}. Run again with workers: 1."
         ) from error
-    if pid:
-        os.close(answers_write)
-        return pid, answers_read
-    _work(task, tasks, answers_write, [answers_read, *others], parent)
+    if not pid:
+        _work(task, tasks, answers_write, [answers_read, *others], parent)
+    os.close(answers_write)
+    return pid, answers_read
 
 
 def _work(task: Task, tasks: int, answers: int, unneeded: List[int], parent: int) -> NoReturn:
@@ -141,7 +141,9 @@ def _check_end(pid: int) -> None:
     if info is None or (info.si_code == os.CLD_EXITED and info.si_status == 0):
         return
     if info.si_code == os.CLD_EXITED:
-        raise ConvertError("worker_failed", f"A worker ended with {info.si_status}. Run again with workers: 1.")
+        raise ConvertError(
+            "worker_failed", f"A worker ended with {info.si_status}. Run again with workers: 1."
+        )
     name = signal.Signals(info.si_status).name
     cause = " (out of memory? see dmesg)" if info.si_status == signal.SIGKILL else ""
     raise ConvertError(
