@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import NamedTuple
 
 from hosts import disks
 from hosts.commands import run
@@ -28,6 +29,26 @@ def cut(fleet: Fleet, name: str, after_bytes: int = 0) -> None:
 def part(fleet: Fleet, name: str, other: str) -> None:
     """The host hears nothing of one other host any more."""
     _inside(fleet, name, "iptables", "-A", "INPUT", "-s", fleet.hosts[other].address, "-j", "DROP")
+
+
+class Connections(NamedTuple):
+    """SSH connections opened to a host, and all bytes that came in."""
+
+    opened: int
+    bytes: int
+
+
+def count_connections(fleet: Fleet, name: str) -> None:
+    """Count from now on; `heal` ends it."""
+    _inside(fleet, name, "iptables", "-F", "INPUT")
+    _inside(fleet, name, "iptables", "-A", "INPUT", "-p", "tcp", "--dport", "22", "--syn")
+    _inside(fleet, name, "iptables", "-A", "INPUT", "-p", "tcp", "--dport", "22")
+
+
+def connections(fleet: Fleet, name: str) -> Connections:
+    """What was counted since `count_connections`."""
+    rules = _inside(fleet, name, "iptables", "-L", "INPUT", "-v", "-x", "-n").splitlines()[2:]
+    return Connections(int(rules[0].split()[0]), int(rules[1].split()[1]))
 
 
 def heal(fleet: Fleet, name: str) -> None:

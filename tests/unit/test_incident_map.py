@@ -1,0 +1,48 @@
+"""docs/incidents.md maps every failure of the field to tests that exist."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Dict, List
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "incidents.md"
+SHARED = ROOT.parent / "shared" / "incidents.md"
+
+
+def rows(page: Path) -> List[List[str]]:
+    """The cells of every row of a page's tables, without heads."""
+    lines = [line for line in page.read_text().splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    return [row for row in cells if row[0] != "what was seen"]
+
+
+def mapped() -> Dict[str, List[str]]:
+    """What was seen -> its tests, as file::test."""
+    return {row[0]: re.findall(r"`([\w/]+\.py::\w+)`", row[1]) for row in rows(PAGE)}
+
+
+def test_every_test_that_the_page_names_exists() -> None:
+    missing = []
+    for seen, tests in mapped().items():
+        assert tests, f"no test for: {seen}"
+        for test in tests:
+            name, _, function = test.partition("::")
+            tree = ast.parse((ROOT / "tests" / name).read_text())
+            if function not in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}:
+                missing.append(test)
+    assert missing == []
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the list of incidents lies outside the checkout: ../shared")
+def test_no_incident_is_left_without_a_test() -> None:
+    seen = [row[0] for row in rows(SHARED)]
+    assert len(seen) > 25
+    ours = list(mapped())
+    assert len(ours) == len(seen)
+    for theirs, our in zip(seen, ours):
+        assert theirs.startswith(our.rstrip("…").rstrip()), (our, theirs)
