@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import NoReturn, Optional
+from typing import NamedTuple, NoReturn, Optional, Tuple
 
 import orjson
 from ansible.module_utils.survivor_npz.errors import ConvertError
-from ansible.module_utils.survivor_npz.scan import record_ends
+from ansible.module_utils.survivor_npz.scan import closing_bracket, record_ends
 from ansible.module_utils.survivor_npz.source import Source, writing_hint
 
 MAX_RECORD = 16 << 20
 _STRUCTURE = re.compile(rb'[,:"{}\[\]]')
-_CONSTANTS = (b"NaN", b"Infinity", b"-Infinity", b"nan", b"inf", b"-inf")
+_CONSTANT = re.compile(rb"-?(?:NaN|Infinity)")
 
 
 def too_big(source: Source, index: int, offset: int) -> ConvertError:
@@ -46,6 +46,43 @@ def _is_closed(source: Source) -> bool:
     return source.read(max(source.size - 4096, 0), 4096).rstrip(b" \t\n\r").endswith(b"]")
 
 
+class _Window(NamedTuple):
+    """Text from the place where reading failed on.
+
+    Attributes:
+        text: valid UTF-8, without the list's opening bracket.
+        bad_byte: the byte behind `text` that is no UTF-8, None where there is none.
+        at_end: whether nothing of the file follows.
+    """
+
+    text: bytes
+    bad_byte: Optional[int]
+    at_end: bool
+
+
+def _open_window(source: Source, offset: int) -> _Window:
+    block = source.read(offset, MAX_RECORD + 1)
+    at_end = offset + len(block) >= source.size
+    try:
+        block.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # The window itself may end in the middle of a character.
+        is_cut = not at_end and error.start >= len(block) - 3
+        return _Window(block[: error.start], None if is_cut else block[error.start], at_end)
+    return _Window(block, None, at_end)
+
+
+def _first_fault(text: bytes, opener: bytes) -> Tuple[int, str]:
+    """Byte and message of the first fault; orjson counts characters. (-1, "") where there is none."""
+    try:
+        orjson.loads(opener + text)
+    except ValueError as error:
+        characters = max(getattr(error, "pos", 0) - len(opener), 0)
+        message = str(getattr(error, "msg", error)).split(": line ")[0]
+        return len(text.decode("utf-8")[:characters].encode("utf-8")), message
+    return -1, ""
+
+
 def explain(source: Source, offset: int, index: Optional[int], opener: bytes = b"[") -> NoReturn:
     """Raise for the first fault at or behind `offset`.
 
@@ -57,62 +94,46 @@ def explain(source: Source, offset: int, index: Optional[int], opener: bytes = b
         ConvertError: always, naming byte and record.
     """
     source.check_unchanged()
-    window = source.read(offset, MAX_RECORD + 1)
-    at_end = offset + len(window) >= source.size
-    try:
-        text = window.decode("utf-8")
-        broken_byte = None
-    except UnicodeDecodeError as error:
-        # The window may end in the middle of a character.
-        cut = not at_end and error.start >= len(window) - 3
-        broken_byte = None if cut else error.start
-        text = window[: error.start].decode("utf-8")
-    message = None
-    place = len(text.encode())
-    try:
-        orjson.loads((opener + text.encode()) if text.isascii() else opener + text.encode("utf-8"))
-    except ValueError as error:
-        message = getattr(error, "msg", str(error))
-        characters = max(getattr(error, "pos", 0) - len(opener), 0)
-        place = characters if text.isascii() else len(text[:characters].encode())
-    usable = window[: len(text.encode())]
-    record = None if index is None else index + _records_before(usable[:place], opener)
-    if broken_byte is not None and (message is None or _ran_out(usable, place)):
-        raise _refuse(
-            source,
-            "json_utf8",
-            f"byte 0x{window[broken_byte]:02x} is no UTF-8 text",
-            record,
-            offset + broken_byte,
-        )
-    if message is None:
+    window = _open_window(source, offset)
+    text = window.text
+    place, message = _first_fault(text, opener)
+    if place < 0 and window.bad_byte is None:
         raise ConvertError(
             "source_changed",
             f"{source.path}: what could not be read at first can be read now: it changed while it was read. "
             "Run again when Step 1 has ended.",
         )
-    if usable[place : place + 9].startswith(_CONSTANTS):
-        name = re.match(rb"-?[A-Za-z]+", usable[place:])
-        word = name.group().decode() if name else "NaN"
-        raise _refuse(source, "json_nan", f"{word} is no JSON number", record, offset + place)
-    if "depth limit" in message or "ecursion" in message:
-        raise _refuse(
-            source, "json_too_deep", "lists or objects nested too deep to read", record, offset + place
-        )
-    if _ran_out(usable, place) and record is not None:
-        if at_end and (not _is_closed(source) or place >= len(usable)):
-            raise truncated(source, record)
-        if not at_end and place >= len(usable) - 16:
-            raise too_big(source, record, offset)
-    if _ran_out(usable, place) and index is None and at_end:
+    before = text[: place if place >= 0 else len(text)]
+    inside = before[before.find(b"[") + 1 :] if index is not None and not opener else before
+    record = None if index is None else index + sum(1 for _end in record_ends(inside))
+    ran_out = place < 0 or _ran_out(text, place)
+    if window.bad_byte is not None and ran_out:
+        what = f"byte 0x{window.bad_byte:02x} is no UTF-8 text"
+        raise _refuse(source, "json_utf8", what, record, offset + len(text))
+    if index is not None and closing_bracket(inside) >= 0:
+        what = "a second document or other text follows the list"
+        raise _refuse(source, "json_trailing", what, None, offset + place)
+    constant = _CONSTANT.match(text, place)
+    if constant:
+        what = f"{constant.group().decode()} is no JSON number"
+        raise _refuse(source, "json_nan", what, record, offset + place)
+    if "depth" in message or "ecursion" in message:
+        what = "lists or objects nested too deep to read"
+        raise _refuse(source, "json_too_deep", what, record, offset + place)
+    if ran_out:
+        _refuse_end(source, window, offset, record, place)
+    raise _refuse(source, "json_invalid", f"no valid JSON: {message}", record, offset + place)
+
+
+def _refuse_end(source: Source, window: _Window, offset: int, record: Optional[int], place: int) -> None:
+    """Raise where the text, rather than being wrong, comes to its end too early."""
+    is_last = place >= len(window.text)
+    if window.at_end and record is None:
         raise _refuse(source, "json_truncated", "the document ends too early", None, source.size)
-    if "after document" in message or "trailing char" in message:
-        raise _refuse(
-            source, "json_trailing", "a second document or other text follows the list", None, offset + place
-        )
-    raise _refuse(
-        source, "json_invalid", f"no valid JSON: {message.split(': line ')[0]}", record, offset + place
-    )
+    if window.at_end and record is not None and (is_last or not _is_closed(source)):
+        raise truncated(source, record)
+    if not window.at_end and record is not None and place >= len(window.text) - 16:
+        raise too_big(source, record, offset)
 
 
 def _ran_out(text: bytes, place: int) -> bool:
@@ -120,9 +141,3 @@ def _ran_out(text: bytes, place: int) -> bool:
     return _STRUCTURE.search(text, place) is None or (
         text[place : place + 1] == b'"' and text.find(b'"', place + 1) < 0
     )
-
-
-def _records_before(text: bytes, opener: bytes) -> int:
-    if not opener:
-        text = text[text.find(b"[") + 1 :]
-    return sum(1 for _end in record_ends(text))

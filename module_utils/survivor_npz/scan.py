@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Iterator
+from typing import Iterator, Tuple
 
 _OUTSIDE = re.compile(rb'["{}\[\]]')
-_QUOTE, _OPEN, _CLOSE = b'"'[0], b"{["[0], b"}]"
+_QUOTE = b'"'[0]
 _OPENERS = b"{["
 
 
@@ -24,14 +24,10 @@ def _string_end(text: bytes, start: int) -> int:
         start = end + 1
 
 
-def record_ends(text: bytes) -> Iterator[int]:
-    """Offsets behind each value that closes at depth 0, for text that starts at such a depth.
-
-    Linear in time. It stops at the end of the text, in an unclosed string, or at a bracket that closes
-    what the text did not open. For text that is no JSON the offsets mean nothing.
-    """
+def _closings(text: bytes) -> Iterator[Tuple[int, int]]:
+    """(depth, offset behind it) of each closing bracket, outside strings, up to the first of depth -1."""
     depth, at = 0, 0
-    while True:
+    while depth >= 0:
         token = _OUTSIDE.search(text, at)
         if token is None:
             return
@@ -45,7 +41,18 @@ def record_ends(text: bytes) -> Iterator[int]:
             depth += 1
         else:
             depth -= 1
-            if depth < 0:
-                return
-            if depth == 0:
-                yield at
+            yield depth, at
+
+
+def record_ends(text: bytes) -> Iterator[int]:
+    """Offsets behind each value that closes at depth 0, for text that starts at such a depth.
+
+    Linear in time. It stops at the end of the text, in an unclosed string, or at a bracket that closes
+    what the text did not open. For text that is no JSON the offsets mean nothing.
+    """
+    return (at for depth, at in _closings(text) if depth == 0)
+
+
+def closing_bracket(text: bytes) -> int:
+    """Offset behind the first bracket that closes what the text did not open; -1 for none."""
+    return next((at for depth, at in _closings(text) if depth < 0), -1)
