@@ -114,9 +114,12 @@ def adopt_outgoing(names: Names, live: Optional[str], check: bool = False) -> bo
 def adopt_sidecar(names: Names, live: Optional[str], check: bool = False) -> bool:
     """Bring the sidecar that describes the live NPZ into place, and the former one to the previous."""
     current = sidecar_sha256(names.sidecar)
-    if live is None or current == live:
+    if live is None:
         return False
     pending, kept = names.pending(live), names.sidecar_previous
+    if current == live and sidecar_sha256(pending) != live:
+        # A pending one is newer even where the bytes are the same: it records today's JSON.
+        return False
     source = next((path for path in (pending, kept) if sidecar_sha256(path) == live), None)
     if source is None:
         return False
