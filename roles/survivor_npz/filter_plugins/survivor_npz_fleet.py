@@ -246,7 +246,7 @@ def _foreign(facts: Host) -> Iterable[str]:
         if copy["path"] in wrong and copy["sha256"] and not copy["mine"]:
             yield (
                 f"{copy['path']} belongs to {copy['owner']} (mode {copy['mode']}), and {probe['user']} can't "
-                "give it the owner and mode of survivor_npz_owner, _group and _mode. Correct that, then run again."
+                "give it the owner and mode of survivor_npz_owner, _group and _mode. Correct that first."
             )
 
 
