@@ -53,7 +53,8 @@ def start(job: Dict[str, Any]) -> Dict[str, Any]:
     with mine, its:
         # The program's text goes in through stdin: nothing is left on disk, and a full disk is no matter.
         child = subprocess.Popen(
-            [sys.executable, "-I", "-", "--job", str(its.fileno())],
+            # --dir is for those who read `ps`.
+            [sys.executable, "-I", "-", "--job", str(its.fileno()), "--dir", job["dir"]],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

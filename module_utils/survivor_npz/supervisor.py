@@ -427,7 +427,10 @@ class Run:
                 else "empty"
             )
         unmet = [f"{path} ({state})" for path, state in created.items() if state != "written"]
-        verdict, message = "ok", "Step 2.5 ended well"
+        verdict, message = (
+            "ok",
+            f"Step 2.5 ended well after {datetime.timedelta(seconds=int(self.elapsed()))}",
+        )
         if ended_by:
             verdict, message = ended_by["verdict"], ended_by["message"]
         elif code:

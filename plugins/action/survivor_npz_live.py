@@ -24,9 +24,10 @@ from ansible.module_utils.survivor_npz.screen import Lines, clock, harmless
 display = Display()
 
 BATCH = 500  # lines in one message to the screen
-HALF_ANSWERS, START_PATIENCE = 5, 60.0
+HALF_ANSWERS, START_PATIENCE, START_GRACE = 5, 60.0, 4.0
 PAUSE, WAIT, QUIET_WAIT = 0.5, 5.0, 10.0  # seconds: between pieces of output; for output at the host
 SETTLED = 0.15  # seconds of silence after which a line without an end is shown
+BAD = ("failed", "timeout", "stopped", "refused", "lost")
 BEYOND = (
     "What the script started on other hosts by itself, over SSH, is beyond us: look there for left workers."
 )
@@ -208,9 +209,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "left_running": record.get("left_running", []),
             "tail": [harmless(line) for line in record.get("tail", [])],
             "message": text,
-            "msg": text,
             "changed": started or verdict == "would_start",
-            "failed": verdict in ("failed", "timeout", "stopped", "refused", "lost"),
+            **({"failed": True, "msg": text} if verdict in BAD else {"failed": False}),
         }
 
     # -- asking the host -------------------------------------------------------------------------------
@@ -309,10 +309,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _stop(self) -> None:
         run = self._run.get("run")
-        if run is None:  # interrupted while starting
+        until = time.monotonic() + START_GRACE
+        while run is None:  # interrupted while starting: the answer is lost, the start may not be
             answer = self._ask(state="query")
             run = answer.get("run") if answer.get("token") == self._token else None
-            if run is None:
+            if run is None and time.monotonic() > until:
                 return self._say("Step 2.5 had not started.")
         answer = self._ask(state="stopped", run=run)
         if answer.get("failed"):

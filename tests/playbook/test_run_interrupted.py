@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import List, Tuple
 
+import pytest
 from ansible.module_utils.survivor_npz import runs
-from launch import Launcher, Sshd, alive, shown, until
+from launch import Launcher, Place, Sshd, alive, shown, until
 
 pytest_plugins = ("launch_fixtures",)
 
@@ -105,3 +107,29 @@ def test_of_two_playbooks_at_once_one_launches(zeus: Launcher) -> None:
         assert sorted((one.end(), other.end())) == [0, 2]
     assert (zeus.place.dir / "starts").read_text() == "start\n"
     until(lambda: not runs.query(str(zeus.place.dir))["running"], "the end")
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.15, 0.3, 0.5])
+def test_ctrl_c_in_the_middle_of_the_start_leaves_nothing_running(zeus: Launcher, delay: float) -> None:
+    zeus.place.script("setsid sleep 60 & while :; do sleep 0.1; done")
+    with zeus.playing(tty=True) as screen:
+        screen.wait_for("Refuse to start")
+        screen.wait_for("ok: [zeus]")
+        time.sleep(delay)
+        screen.type(b"\x03")
+        time.sleep(0.3)
+        screen.type(b"\x03")  # impatient: the controller dies, its worker finishes the job
+        screen.end(30)
+    assert "Traceback" not in screen.text
+    until(lambda: not runs.query(str(zeus.place.dir))["running"], "nothing runs")
+    time.sleep(0.5)
+    assert not runs.query(str(zeus.place.dir))["running"]
+
+
+def test_full_log_disk_is_told_while_it_runs_and_in_the_verdict(small_disk: Path, tmp_path: Path) -> None:
+    disk = Place(small_disk)
+    disk.script("head -c 3000000 /dev/zero | tr '\\0' x; echo; echo the end; sleep 2; exit 0")
+    rc, text = Launcher(disk, tmp_path).play()
+    assert rc == 0
+    assert "The log is cut (No space left on device)" in text
+    assert "its log is cut at byte" in text.rpartition("PLAY RECAP")[2].replace("\n", " ")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 from typing import Iterator
 
@@ -33,3 +35,18 @@ def sshd(tmp_path: Path) -> Iterator[Sshd]:
 @pytest.fixture
 def remote_zeus(place: Place, tmp_path: Path, sshd: Sshd) -> Launcher:
     return Launcher(place, tmp_path, sshd.hostvars())
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        pytest.skip("needs root: mounts a tmpfs of 1 MB")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"may not mount a tmpfs: {done.stderr.decode().strip()}")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)

@@ -5,37 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import Iterator
 
 import pytest
 from ansible.module_utils.survivor_npz import runs, supervisor
 from launch import Place, alive, until
 
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    place = Place(tmp_path / "pipeline")
-    yield place
-    place.clean()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    if os.geteuid() != 0:
-        pytest.skip("needs root: mounts a tmpfs of 1 MB")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"may not mount a tmpfs: {done.stderr.decode().strip()}")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+pytest_plugins = ("launch_fixtures",)
 
 
 def test_exit_code_and_last_lines_are_not_lost(place: Place) -> None:

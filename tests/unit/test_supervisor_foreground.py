@@ -7,19 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 from ansible.module_utils.survivor_npz import runs
 from launch import SUPERVISOR, Place, alive, until
 
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    place = Place(tmp_path / "pipeline")
-    yield place
-    place.clean()
+pytest_plugins = ("launch_fixtures",)
 
 
 def run(place: Place, *options: str, **keywords: Any) -> subprocess.CompletedProcess[bytes]:
