@@ -182,7 +182,8 @@ def start(given: argparse.Namespace) -> NoReturn:
     with tempfile.TemporaryDirectory(prefix="survivor-npz-") as private:
         report = os.path.join(private, "report.json")
         playbook = os.path.join(given.checkout, "playbooks", "prepare.yml")
-        line = [given.ansible_playbook, *given.option, "-e", json.dumps({"survivor_npz_report": report}), playbook]
+        settings = json.dumps({"survivor_npz_report": report})
+        line = [given.ansible_playbook, *given.option, "-e", settings, playbook]
         try:
             code = preparation.run(line, given.checkout)
         except OSError as error:
@@ -212,7 +213,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     try:
         start(parse(sys.argv[1:] if argv is None else argv))
     except Stop as stop:
-        message, code = str(stop), stop.code
+        message, code = str(stop).rstrip("."), stop.code
     except OSError as error:
         message, code = f"{error.filename or 'survivor-npz'}: {error.strerror}", 1
     os.write(2, f"survivor-npz: {message}. Step 2.5 was NOT started.\n".encode("utf-8", "replace"))

@@ -92,7 +92,6 @@ def test_header_prepares_the_fleet_with_stdin_closed_and_no_terminal(wired: Wire
 
 def test_cron_starts_the_hooked_script_once_by_step25_without_a_second_preparation(wired: Wired) -> None:
     starts = wired.fleet.starts
-    wired.fleet.write_survivors(85, seed=1)
     line = wired.text("cron").split(None, 5)[5]
     done = wired.sh(line)
     log = (wired.checkout / ".cron.log").read_text()
