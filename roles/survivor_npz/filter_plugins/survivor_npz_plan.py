@@ -201,8 +201,12 @@ def receivers(hostvars: Mapping[str, Host], hosts: Sequence[str]) -> List[str]:
     return [host for host in hosts if (hostvars[host].get("__survivor_npz_plan") or {}).get("receive")]
 
 
-def _complaint(result: Any) -> Optional[str]:
-    """What a registered result says about its failure; None where it went well."""
+def _complaint(result: Any, shows: Optional[str] = None) -> Optional[str]:
+    """What a registered result says about its failure; None where it went well.
+
+    Args:
+        shows: a key that only a real answer has. A skipped task is then no answer.
+    """
     if not isinstance(result, Mapping):
         return "gave no answer"
     if result.get("unreachable"):
@@ -215,7 +219,7 @@ def _complaint(result: Any) -> Optional[str]:
             if isinstance(item, Mapping) and item.get("failed"):
                 message = str(item.get("msg", message))
         return " ".join(message.split())
-    return None
+    return "gave no answer" if shows and shows not in result else None
 
 
 _STAGING = ("clean", "directories", "restore", "receive", "spread", "opened")
@@ -238,7 +242,7 @@ def barrier(hostvars: Mapping[str, Host], hosts: Sequence[str], sha256: str) -> 
                 faults.append(f"staging failed: {why}")
         if todo["switch"] and not faults:
             look: Any = facts.get("__survivor_npz_staged")
-            why = _complaint(look)
+            why = _complaint(look, "copies")
             if why:
                 faults.append(f"the look at the staged NPZ failed: {why}")
             else:
@@ -259,8 +263,9 @@ def activation(hostvars: Mapping[str, Host], hosts: Sequence[str]) -> Faults:
     for host in hosts:
         facts = hostvars[host]
         todo = facts["__survivor_npz_plan"]
-        for step, wanted in (("activation", todo["switch"]), ("attributes", todo["attributes"])):
-            if wanted and (why := _complaint(facts.get(f"__survivor_npz_{step}"))):
+        steps = (("activation", "switch", "copies"), ("attributes", "attributes", "results"))
+        for step, part, shows in steps:
+            if todo[part] and (why := _complaint(facts.get(f"__survivor_npz_{step}"), shows)):
                 found.setdefault(host, []).append(f"{step} failed: {why}")
     return found
 
@@ -276,9 +281,9 @@ def proof(
     for host in hosts:
         facts = hostvars[host]
         look: Any = facts.get("__survivor_npz_proof")
-        why = _complaint(look)
-        if why or "copies" not in look:
-            found[host] = [f"proof failed: {why or 'no answer'}"]
+        why = _complaint(look, "copies")
+        if why:
+            found[host] = [f"proof failed: {why}"]
             continue
         todo = facts.get("__survivor_npz_plan") or {"switch": []}
         planned = {copy["path"] for copy in todo["switch"]} if options["check"] else set()
@@ -306,7 +311,7 @@ def states(hostvars: Mapping[str, Host], hosts: Sequence[str], sha256: str) -> D
     found = {}
     for host in hosts:
         look: Any = hostvars[host].get("__survivor_npz_proof")
-        if _complaint(look) or "copies" not in look:
+        if _complaint(look, "copies"):
             found[host] = "unknown"
             continue
         new = {copy["sha256"] == sha256 for copy in look["copies"] if copy["required"] or copy["exists"]}

@@ -1,0 +1,109 @@
+"""survivor_npz_copies: one look tells all, writes nothing, and believes no name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, Dict
+
+import numpy as np
+import pytest
+from ansible.module_utils.survivor_npz.names import Names
+from module_run import run_here
+
+NPZ = "bidirectional_survivors_binary.npz"
+
+
+def look(place: Path, check: bool = False, **more: Any) -> Dict[str, Any]:
+    args = {"directory": str(place), "paths": [NPZ], **more}
+    found = run_here("survivor_npz_copies", args, check=check)
+    assert found["changed"] is False
+    return found
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> Names:
+    found = Names(str(tmp_path / NPZ))
+    np.savez_compressed(found.live, seeds=np.arange(5, dtype=np.uint32))
+    return found
+
+
+def test_what_a_copy_is(names: Names, tmp_path: Path) -> None:
+    data = Path(names.live).read_bytes()
+    staged = hashlib.sha256(b"staged").hexdigest()
+    Path(names.staged(staged)).write_bytes(b"staged")
+    Path(names.staged("0" * 64)).write_bytes(b"named after what it is not")
+    Path(names.staged("1" * 64)).symlink_to(names.live)
+    Path(names.previous).write_bytes(b"previous")
+    Path(tmp_path, f".{NPZ}.tmp.999999999").write_bytes(b"unfinished")
+    os.chmod(names.live, 0o640)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    found = look(tmp_path)
+    assert look(tmp_path, check=True)["copies"] == found["copies"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    copy = found["copies"][0]
+    assert (copy["sha256"], copy["sha1"]) == (
+        hashlib.sha256(data).hexdigest(),
+        hashlib.sha1(data, usedforsecurity=False).hexdigest(),
+    )
+    assert (copy["kind"], copy["mode"], copy["size"], copy["survivors"]) == ("file", "0640", len(data), 5)
+    assert copy["staged"][staged] == names.staged(staged)
+    assert names.staged("1" * 64) not in copy["staged"].values(), "a symlink is not believed"
+    assert "0" * 64 not in copy["staged"], "a name is not a proof"
+    assert copy["previous"]["sha256"] == hashlib.sha256(b"previous").hexdigest()
+    assert len(copy["leftovers"]) == 4
+    assert copy["directory"]["writable"] and copy["directory"]["free"] > 0
+
+
+@pytest.mark.parametrize("kind", ["absent", "symlink", "other", "dangling"])
+def test_what_is_not_a_copy(tmp_path: Path, kind: str) -> None:
+    live = tmp_path / NPZ
+    if kind == "symlink":
+        (tmp_path / "elsewhere").write_bytes(b"elsewhere")
+        live.symlink_to(tmp_path / "elsewhere")
+    elif kind == "dangling":
+        live.symlink_to(tmp_path / "nowhere")
+    elif kind == "other":
+        os.mkfifo(live)
+    copy = look(tmp_path)["copies"][0]
+    assert copy["kind"] == {"dangling": "symlink"}.get(kind, kind)
+    assert (copy["sha256"] is not None) == (kind == "symlink")
+    if "symlink" in copy["kind"]:
+        assert copy["target"]
+
+
+def test_a_directory_that_is_missing(tmp_path: Path) -> None:
+    found = look(tmp_path / "gone", extra_paths=["/nonexistent/ram/copy.npz"])
+    assert [copy["directory"]["exists"] for copy in found["copies"]] == [False, False]
+    assert [copy["required"] for copy in found["copies"]] == [True, False]
+
+
+def test_one_file_under_two_names_is_looked_at_once(names: Names, tmp_path: Path) -> None:
+    (tmp_path / "alias").symlink_to(tmp_path)
+    found = look(tmp_path, extra_paths=[f"alias/{NPZ}", names.live])
+    assert len(found["copies"]) == 1
+
+
+def test_what_else_a_run_needs(tmp_path: Path) -> None:
+    (tmp_path / "script.sh").write_text("#!/bin/sh\n")
+    found = look(tmp_path, files=["script.sh", "gone.json"], libraries=["numpy", "no_such_library"], now=0.0)
+    script, gone = found["files"]
+    assert (script["exists"], script["executable"], gone["exists"]) == (True, False, False)
+    assert found["libraries"]["numpy"] and found["libraries"]["no_such_library"] is None
+    assert found["skew"] > 1e9
+
+
+def test_home_is_the_home_of_the_user_that_runs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = look(Path("~/pipeline"), extra_paths=["~/ram.npz"])
+    assert found["directory"] == str(tmp_path / "pipeline")
+    assert [copy["path"] for copy in found["copies"]] == [
+        str(tmp_path / "pipeline" / NPZ),
+        str(tmp_path / "ram.npz"),
+    ]
+
+
+def test_proof_is_brief(names: Names, tmp_path: Path) -> None:
+    copy = look(tmp_path, brief=True)["copies"][0]
+    assert copy["sha256"] and not {"staged", "previous", "directory"} & copy.keys()
