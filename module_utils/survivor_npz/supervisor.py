@@ -37,7 +37,6 @@ TAIL_LINES = 30
 GRACE = 5.0
 EXIT_REFUSED, EXIT_TIMEOUT, EXIT_TROUBLE = 75, 124, 125
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 _NOTE_SIZE = 8192
 _RESERVE = 196608  # more than any record needs
 _RING = 65536
@@ -284,11 +283,9 @@ class Log:
                 self.size += done
                 data = data[done:]
         except OSError as error:
-            if error.errno not in _DISK_ERRORS:
-                raise
             self._retry = moment + 5
             first = self.cut is None
-            self.cut = self.cut or {"at": self.size, "lost": 0, "why": os.strerror(error.errno)}
+            self.cut = self.cut or {"at": self.size, "lost": 0, "why": os.strerror(error.errno or 0)}
             self.cut["lost"] += len(data)
             return first
         return False
@@ -317,6 +314,15 @@ class Run:
         for old in records(job["dir"])[: -(KEEP - 1)]:
             shutil.rmtree(old, ignore_errors=True)
         os.mkdir(self.directory)
+        try:
+            self._prepare(name)
+        except OSError:
+            shutil.rmtree(self.directory, ignore_errors=True)
+            raise
+
+    def _prepare(self, name: str) -> None:
+        """Write all that a run needs on disk, so that nothing of it can fail once the script is started."""
+        job = self.job
         self.log = Log(self.directory)
         me = look_at(os.getpid())
         self.record: Dict[str, Any] = {
@@ -349,6 +355,8 @@ class Run:
         self._before = {path: stamp(self._absolute(path)) for path in job.get("creates", [])}
         self._reserve = os.path.join(self.directory, f"record.json.tmp.{os.getpid()}")
         self._book()
+        self.note()
+        self.save()
 
     def _absolute(self, path: str) -> str:
         return os.path.join(self.job["dir"], os.path.expanduser(path))
@@ -386,7 +394,7 @@ class Run:
         os.ftruncate(self._lock, max(_NOTE_SIZE, len(text) + 1))
 
     def save(self, last: bool = False) -> None:
-        """Write the record: whole or not at all."""
+        """Write the record, whole or not at all; the last one takes the space that was booked for it."""
         self.record.update(
             elapsed=round(self.elapsed(), 3),
             log_bytes=self.log.seen,
@@ -395,22 +403,22 @@ class Run:
         text = (json.dumps(self.record, indent=1, ensure_ascii=False) + "\n").encode(
             errors="backslashreplace"
         )
-        descriptor = os.open(self._reserve, os.O_WRONLY)
+        path = self._reserve if last else f"{self._reserve}.new"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
         try:
             os.pwrite(descriptor, text, 0)
             os.ftruncate(descriptor, len(text))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.replace(self._reserve, self.record["record"])
-        if not last:
-            self._book()
+        os.replace(path, self.record["record"])
 
     def started(self, pid: int) -> None:
         """Record the script's pid."""
         self.record["pid"] = pid
-        self.note()
-        self.save()
+        with contextlib.suppress(OSError):  # the last record will have it
+            self.note()
+            self.save()
 
     def finish(self, code: int, ended_by: Optional[Dict[str, Any]], left: Set[Process]) -> None:
         """Judge the run and record the verdict. `code` is a shell's exit code."""
@@ -457,7 +465,8 @@ class Run:
             stopped=ended_by,
             tail=self.log.tail(),
         )
-        self.save(last=True)
+        with contextlib.suppress(OSError):  # a disk that broke must not cost the exit code as well
+            self.save(last=True)
 
 
 def _signal_name(number: int) -> Optional[str]:
@@ -600,7 +609,8 @@ class Supervisor:
             return
         if self.run.log.write(data):
             self.run.record["log_cut"] = dict(self.run.log.cut or {})
-            self.run.note()
+            with contextlib.suppress(OSError):
+                self.run.note()
         if target is not None:
             # Take no more until this is gone: a slow reader slows the script down, as it would without us.
             self._selector.unregister(source)

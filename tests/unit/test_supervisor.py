@@ -253,6 +253,27 @@ def test_full_log_disk_stops_neither_script_nor_verdict(small_disk: Path) -> Non
     assert json.loads(Path(record["record"]).read_text()) == record
 
 
+@pytest.mark.parametrize("free", [0, 40_000, 150_000, 250_000, 400_000])
+def test_disk_almost_full_at_the_start_means_a_whole_run_or_none(small_disk: Path, free: int) -> None:
+    place = Place(small_disk)
+    place.script("echo started; head -c 500000 /dev/zero | tr '\\0' x; exit 3")
+    with open(small_disk / "filler", "wb") as filler:
+        stat = os.statvfs(small_disk)
+        filler.write(b"x" * max(0, stat.f_bavail * stat.f_frsize - free))
+    try:
+        record = place.run()
+    except runs.RunError as error:
+        assert "Cannot keep a run record" in str(error)
+        assert "No space left on device" in str(error)
+        assert supervisor.records(str(small_disk)) == []
+        assert free < 250_000
+    else:
+        assert (record["verdict"], record["exit_code"]) == ("failed", 3)
+        assert free > 150_000
+    finally:
+        place.clean()
+
+
 def test_memory_stays_flat(place: Place) -> None:
     place.script("head -c $(($1 * 1000000)) /dev/zero | tr '\\0' x; echo; echo > written; sleep 60")
     peaks = []
