@@ -194,6 +194,18 @@ ARGUMENTS: Dict[str, Any] = {
 }
 
 
+class _Module(AnsibleModule):
+    """AnsibleModule adds the facts of the file at `dest` to a result: `size` must stay that of `sha256`."""
+
+    def add_path_info(self, kwargs: Dict[str, Any]) -> Dict[str, Any]:
+        """Add owner, group and mode as always."""
+        size = kwargs.get("size")
+        result: Dict[str, Any] = super().add_path_info(kwargs)
+        if size is not None:
+            result["size"] = size
+        return result
+
+
 def _result(outcome: convert.Outcome) -> Dict[str, Any]:
     result = outcome._asdict()
     for internal in ("warnings", "live_mtime_ns", "live_count"):
@@ -258,7 +270,7 @@ def _run(module: AnsibleModule) -> None:
 
 def main() -> None:
     """Read the arguments, convert, answer."""
-    module = AnsibleModule(argument_spec=ARGUMENTS, add_file_common_args=True, supports_check_mode=True)
+    module = _Module(argument_spec=ARGUMENTS, add_file_common_args=True, supports_check_mode=True)
     try:
         _run(module)
     except ConvertError as error:
