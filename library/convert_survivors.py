@@ -194,7 +194,7 @@ ARGUMENTS: Dict[str, Any] = {
 }
 
 
-class _Module(AnsibleModule):
+class _Module(AnsibleModule):  # type: ignore[misc] # Ansible ships no types
     """AnsibleModule adds the facts of the file at `dest` to a result: `size` must stay that of `sha256`."""
 
     def add_path_info(self, kwargs: Dict[str, Any]) -> Dict[str, Any]:
