@@ -97,7 +97,7 @@ class Bench:
         ours, theirs = self.work / "out-2" / "survivors.npz", self.work / "savez.npz"
         timed([sys.executable, BARE, "savez", str(ours), str(theirs)])
         ratios = []
-        for _ in range(5):
+        for _ in range(self.rounds):
             each = [float(_output([sys.executable, BARE, "load", str(p), "15"])) for p in (ours, theirs)]
             ratios.append(each[0] / each[1])
         sizes = ours.stat().st_size, theirs.stat().st_size
@@ -111,7 +111,10 @@ class Bench:
     def memory(self, source: Input) -> Dict[str, Any]:
         """Peak PSS with 2 workers (runs of their own: sampling costs time), beside the limits."""
         warm(source.path)
-        peak = max((peak_memory(self.convert_command(source, 2)) for _ in range(2)), key=lambda p: p.summed)
+        peak = max(
+            (peak_memory(self.convert_command(source, 2)) for _ in range(1 if self.rounds == 1 else 2)),
+            key=lambda p: p.summed,
+        )
         single = peak_memory(self.convert_command(source, 1))
         return {
             "input": source.name,
@@ -246,7 +249,7 @@ def main() -> None:
             "speed": [bench.speed(source) for source in files],
             "memory": [bench.memory(source) for source in [*files[:1], *large]],
             "linear": bench.linear(files[0], large),
-            "fresh": bench.fresh(files[0], 3 if small else 31),
+            "fresh": bench.fresh(files[0], 1 if small else 31),
         }
     say(results)
     target = options.out / "bench.json"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 Record = Dict[str, Any]
 
 INTS = ("window_size", "offset", "trial_number", "skip_min", "skip_max")
+RATES = ("forward_match_rate", "reverse_match_rate")
 FLOATS = tuple(
     key for array, dtype, key in oracle.TABLE if dtype == "float32" and array not in oracle.SPECIAL
 )
@@ -78,6 +79,41 @@ def record(draw: st.DrawFn, rated: bool) -> Record:
 def survivors(draw: st.DrawFn, max_size: int = 12) -> List[Record]:
     """A valid list of survivors, all rated or all not."""
     return draw(st.lists(record(draw(st.booleans())), max_size=max_size))
+
+
+@st.composite
+def of_few_trials(draw: st.DrawFn) -> List[Record]:
+    """Survivors whose fields but the first few repeat, in one order, as a real Step 1 writes them."""
+    rated = draw(st.booleans())
+    trials = draw(st.lists(record(rated), min_size=1, max_size=3))
+    own = [
+        "seed",
+        *(key for key in ("forward_match_rate", "reverse_match_rate", "score") if key in trials[0]),
+    ]
+    values = {"seed": st.integers(0, 2**32 - 1), "score": _float32}
+    odd = draw(st.sampled_from([None, None, *own, "skip_mode", "unknown"]))
+    found = []
+    for _ in range(draw(st.integers(2, 30))):
+        trial = draw(st.sampled_from(trials))
+        one = {key: draw(values.get(key, _rate)) for key in own}
+        one.update({key: value for key, value in trial.items() if key not in own})
+        if odd in own and draw(st.integers(0, 9)) == 0:
+            one[odd] = one.pop(odd)  # one record with another order of keys
+        elif odd == "unknown" and draw(st.integers(0, 3)) == 0:
+            one = {
+                "seed": one["seed"],
+                draw(_text.filter(lambda key: key not in _known)): draw(_unknown),
+                **one,
+            }
+        found.append(one)
+    return found
+
+
+def dump(records: List[Record], rng: random.Random) -> bytes:
+    """The survivors as `json.dump` writes them, with any of its options."""
+    separators = rng.choice([None, (",", ":"), (", ", ":"), (" ,\r\n", "\t: ")])
+    indent, ascii_only = rng.choice([None, 0, 2, 4]), rng.random() < 0.5
+    return json.dumps(records, indent=indent, separators=separators, ensure_ascii=ascii_only).encode()
 
 
 class Writer:

@@ -15,7 +15,7 @@ from pieces import pieces_of
 from place import Place, arrays_of, difference, judge, sha256
 from survivors import records
 
-SETTINGS = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +29,31 @@ def test_no_layout_value_or_unknown_key_changes_the_arrays(
     place: Place, survivors: List[layouts.Record], rng: random.Random
 ) -> None:
     judge(place, layouts.render(survivors, rng), force=True)
+
+
+@SETTINGS
+@given(survivors=layouts.of_few_trials(), rng=st.randoms(use_true_random=False), size=st.integers(1, 4000))
+def test_text_that_repeats_is_read_as_if_it_did_not(
+    place: Place, survivors: List[layouts.Record], rng: random.Random, size: int
+) -> None:
+    document = layouts.dump(survivors, rng)
+    with pieces_of(size):
+        judge(place, document, force=True)
+    judge(place, document, force=True)
+
+
+@SETTINGS
+@given(survivors=layouts.survivors(max_size=4), rng=st.randoms(use_true_random=False))
+def test_a_dry_run_foretells_the_run_and_writes_nothing(
+    place: Place, survivors: List[layouts.Record], rng: random.Random
+) -> None:
+    place.write(layouts.render(survivors, rng))
+    before = place.tree()
+    foretold = place.run(check=True, force=True)
+    assert place.tree() == before
+    done = place.run(force=True)
+    for key in ("changed", "reason", "sha256", "checksum", "size", "survivor_count", "left_out", "warnings"):
+        assert foretold.get(key) == done.get(key), key
 
 
 @SETTINGS
@@ -49,7 +74,20 @@ def test_piece_size_and_workers_change_no_byte(
     assert not difference(arrays_of(place.npz.read_bytes()), oracle.convert(document).arrays)
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3, 8])
+@pytest.mark.parametrize(("more", "order"), [(0, (0, 1, 2)), (1, (1, 0, 2))])
+def test_a_record_may_have_16_mib_and_not_a_byte_more(
+    place: Place, more: int, order: "tuple[int, ...]"
+) -> None:
+    small = list(records(3))
+    giant = json.dumps({**small[1], "note": ""})
+    giant = giant.replace('"note": "', '"note": "' + "x" * (oracle.MAX_RECORD_BYTES - len(giant) + more))
+    texts = [json.dumps(small[0]), giant, json.dumps(small[2])]
+    document = "[" + ", ".join(texts[i] for i in order) + "]"
+    answer = judge(place, document.encode(), force=True, workers=2)
+    assert answer.get("code") == ("record_too_big" if more else None)
+
+
+@pytest.mark.parametrize("workers", [2, 8])
 def test_one_worker_or_eight_give_the_same_bytes(tmp_path: Path, workers: int) -> None:
     place = Place(tmp_path)
     document = json.dumps(list(records(3000)), indent=2).encode()
