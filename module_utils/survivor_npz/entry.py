@@ -91,6 +91,16 @@ def environment(checkout: str) -> Dict[str, str]:
     return kept
 
 
+def settings_of(report: str, arguments: List[str]) -> str:
+    """Extra variables: prepare as before a run with these arguments: its inputs and sample are checked.
+
+    A word that Ansible would take for a template stays out: the arguments only serve a warning there.
+    """
+    plain = [word for word in arguments if word.isprintable() and "{" not in word]
+    run = {"__survivor_npz_will_run": True, "survivor_npz_scorer_args": plain}
+    return json.dumps({"survivor_npz_report": report, **run})
+
+
 class Preparation:
     """One ansible-playbook in a session of its own, without a terminal; signals are passed on to it."""
 
@@ -182,8 +192,7 @@ def start(given: argparse.Namespace) -> NoReturn:
     with tempfile.TemporaryDirectory(prefix="survivor-npz-") as private:
         report = os.path.join(private, "report.json")
         playbook = os.path.join(given.checkout, "playbooks", "prepare.yml")
-        settings = json.dumps({"survivor_npz_report": report})
-        line = [given.ansible_playbook, *given.option, "-e", settings, playbook]
+        line = [given.ansible_playbook, *given.option, "-e", settings_of(report, given.arguments), playbook]
         try:
             code = preparation.run(line, given.checkout)
         except OSError as error:

@@ -88,6 +88,9 @@ def test_header_prepares_the_fleet_with_stdin_closed_and_no_terminal(wired: Wire
     assert (done.returncode, done.stdout) == (0, "Step 2.5 itself\n"), done.stderr
     assert wired.fleet.starts == ["100"]
     assert wired.proven()
+    assert "84 survivors are not more than Step 2.5's --sample-size" in " ".join(
+        done.stderr.replace("''", "'").split()
+    )
 
 
 def test_cron_starts_the_hooked_script_once_by_step25_without_a_second_preparation(wired: Wired) -> None:
@@ -100,6 +103,18 @@ def test_cron_starts_the_hooked_script_once_by_step25_without_a_second_preparati
     assert wired.fleet.starts == [*starts, "7"]
     assert wired.proven()
     assert "Step 2.5 itself" not in log, "quiet mode showed the output"
+
+
+def test_hooked_run_that_lacks_an_input_is_stopped_in_seconds(wired: Wired) -> None:
+    starts = wired.fleet.starts
+    (wired.pipeline / "holdout_history.json").rename(wired.fleet.root / "away.json")
+    try:
+        done = wired.sh(wired.text("header"))
+    finally:
+        (wired.fleet.root / "away.json").rename(wired.pipeline / "holdout_history.json")
+    assert done.returncode == 2
+    assert "holdout_history.json" in done.stderr
+    assert wired.fleet.starts == starts
 
 
 def test_failed_preparation_stops_the_hooked_script_before_its_first_command(wired: Wired) -> None:

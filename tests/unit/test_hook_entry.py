@@ -1,5 +1,6 @@
 """The hooked script, started in every way, beside a stand-in for ansible-playbook."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -34,6 +35,16 @@ def test_started_by_hand_it_prepares_then_runs_with_its_arguments_untouched(hook
     assert hooked.prepared["argv"][0] == "given-option"
     assert hooked.prepared["argv"][-1] == str(ROOT / "playbooks" / "prepare.yml")
     assert f"SURVIVOR_NPZ_PROVEN_SHA256={hooked.sha256}" in hooked.environment.splitlines()
+
+
+def test_playbook_is_told_the_arguments_but_never_a_template(hooked: Hooked) -> None:
+    arguments = ["100", "--sample-size", "9", "{{ lookup('pipe', 'touch pwned') }}", "{# x #}", "new\nline"]
+    assert hooked.run(*arguments).returncode == 0
+    assert hooked.arguments == arguments
+    assert hooked.prepared is not None
+    told = json.loads(hooked.prepared["argv"][-2])
+    assert told["survivor_npz_scorer_args"] == ["100", "--sample-size", "9"]
+    assert told["__survivor_npz_will_run"] is True
 
 
 def test_standard_output_is_the_scripts_alone(hooked: Hooked) -> None:
