@@ -73,6 +73,14 @@ def lost(result: Any, what: str) -> Optional[str]:
     if not isinstance(result, Mapping):
         return f"{what}: no answer."
     message = " ".join(str(result.get("msg", "")).split()).removeprefix("Task failed: ")
+    if result.get("unreachable") and (
+        "host key verification" in message.lower() or "IDENTIFICATION HAS CHANGED" in message
+    ):
+        return (
+            "refused: its SSH host key is not the one known here. It was reimaged, or somebody else answers: "
+            "compare the fingerprint at the host itself, then ssh-keygen -R its name or address, and connect "
+            "once by hand."
+        )
     if result.get("unreachable"):
         return (
             f"unreachable ({message}). Start it or mend its network; or leave it out by name: "
