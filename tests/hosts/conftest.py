@@ -85,6 +85,8 @@ def mend(fleet: RealFleet) -> None:
             faults.heal(fleet.fleet, name)
         else:
             faults.start(fleet.fleet, name)
+        if not fleet.dir(name).exists():
+            fleet.seed(name)
     fleet.fleet.trust()
 
 

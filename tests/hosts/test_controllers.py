@@ -31,6 +31,7 @@ def test_controller_killed_at_the_switch(fleet: RealFleet) -> None:
     assert "Switch the NPZ live" in done[-1]
 
 
+@pytest.mark.timeout(7200)
 def test_controller_killed_at_each_task_in_turn(fleet: RealFleet) -> None:
     """At every task of a run that converts, stages, switches and launches: killed there, then run again."""
     fleet.assert_healed(fleet.run())

@@ -18,7 +18,7 @@ from hosts.paths import ROOT, images, locked
 
 USER = "prng"
 UID = 1000
-PACKAGES = "python3,openssh-server,iproute2,procps,systemd,systemd-sysv,dbus"
+PACKAGES = "python3,openssh-server,iproute2,procps,systemd,systemd-sysv"
 SSHD = (
     "AuthorizedKeysFile /etc/ssh/fleet_keys",
     "HostKey /etc/ssh/fleet-host-key/ssh_host_ed25519_key",
@@ -32,9 +32,10 @@ HOOKS = (
     ': > "$1/etc/resolv.conf"; : > "$1/etc/machine-id"; rm -f "$1/etc/hosts" "$1"/etc/ssh/ssh_host_*',
     f'useradd --root "$1" --uid {UID} --create-home --shell /bin/bash {USER}',
     "printf '%s\\n' " + " ".join(f"'{line}'" for line in SSHD) + ' > "$1/etc/ssh/sshd_config.d/fleet.conf"',
-    # Nothing on a test host needs these, and 26 hosts boot at once on two cores.
+    # Nothing on a test host needs these, and each takes some of the machine's few inotify instances.
     "for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer"
-    " getty.target console-getty.service systemd-tmpfiles-clean.timer systemd-journal-flush.service;"
+    " getty.target console-getty.service systemd-tmpfiles-clean.timer systemd-journal-flush.service"
+    " systemd-logind.service;"
     ' do ln -sf /dev/null "$1/etc/systemd/system/$unit"; done',
 )
 OPTIONS = [
