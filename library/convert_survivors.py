@@ -270,7 +270,7 @@ def _run(module: AnsibleModule) -> None:
 
 def main() -> None:
     """Read the arguments, convert, answer."""
-    module = _Module(argument_spec=ARGUMENTS, add_file_common_args=True, supports_check_mode=True)
+    module = _Module(argument_spec=dict(ARGUMENTS), add_file_common_args=True, supports_check_mode=True)
     try:
         _run(module)
     except ConvertError as error:

@@ -130,15 +130,20 @@ def _count_duplicates(seeds: NDArray[Any]) -> Tuple[int, int]:
     return int(np.count_nonzero(ordered[1:] == ordered[:-1])), unordered
 
 
+def _count_distinct(column: NDArray[Any]) -> int:
+    ordered = np.sort(column)
+    return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + min(len(ordered), 1)
+
+
 def _few_values(columns: Columns) -> Dict[str, int]:
     """Match arrays with few distinct values, and how many."""
     few: Dict[str, int] = {}
     for field in FIELDS:
         if field.kind == schema.RATE:
             column = columns(field)
-            distinct = len(np.unique(column[:_SAMPLE]))
+            distinct = _count_distinct(column[:_SAMPLE])
             if len(column) > _SAMPLE and distinct <= _FEW_VALUES:
-                distinct = len(np.unique(column))
+                distinct = _count_distinct(column)
             if distinct <= _FEW_VALUES < len(column):
                 few[field.array] = distinct
     return few

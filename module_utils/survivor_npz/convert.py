@@ -5,7 +5,7 @@ The stable entry point for everything but Ansible:
     outcome = convert.run(Options(src="/…/bidirectional_survivors.json",
                                   dest="/…/bidirectional_survivors_binary.npz"))
 
-`Options(src, dest, force=False, prng_encoding="registry", workers=0, piece_bytes=512 KiB, activate=True,
+`Options(src, dest, force=False, prng_encoding="registry", workers=0, piece_bytes=1 MiB, activate=True,
 check=False)`; workers=0 means all CPUs allowed. `run` returns an `Outcome` or raises `ConvertError(code,
 message)`; nothing live has changed then. numpy and orjson are imported only when something is converted.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, List, NamedTuple, Optional
 
-PIECE_BYTES = 512 << 10
+PIECE_BYTES = 1 << 20
 
 
 class Options(NamedTuple):

@@ -16,7 +16,7 @@ from ansible.module_utils.survivor_npz.frame import Span, skip_space
 from ansible.module_utils.survivor_npz.scan import record_ends
 from ansible.module_utils.survivor_npz.source import Source
 
-PIECE_BYTES = 512 << 10
+PIECE_BYTES = 1 << 20
 _PROBE = 1 << 16
 _BETWEEN = re.compile(rb"\}[ \t\n\r]*,[ \t\n\r]*(?=\{)")
 _FIRST_KEY = re.compile(rb'\{[ \t\n\r]*"[^"\\]*"[ \t\n\r]*:')

@@ -27,7 +27,6 @@ class Splitter:
     """Parses pieces; learns from the file's first record where to cut, and gives up where it does not pay."""
 
     def __init__(self, separator: Separator) -> None:
-        self._gap = separator.exact[: len(separator.exact) - separator.tail] + b"{"
         self._cut = _cut_behind_seed(separator.first_record) if separator.exact else b""
         self._cut_head = self._cut.lstrip(b", \t\r\n")
         self._tails: Dict[bytes, Record] = {}
@@ -47,10 +46,11 @@ class Splitter:
         return parse_table(text)
 
     def _split(self, text: bytes) -> Optional[Table]:
-        if text[:1] != b"{" or text[-1:] != b"}":
+        if text[-1:] != b"}":
             return None
-        pieces = text[1:-1].split(self._gap)
-        heads, cuts, tails = zip(*map(methodcaller("partition", self._cut), pieces))
+        # Each part but the last, which is empty, is a record without its closing brace, and what parts it
+        # from the record before it.
+        heads, cuts, tails = zip(*map(methodcaller("partition", self._cut), text.split(b"}")[:-1]))
         if cuts.count(self._cut) != len(cuts):
             return None
         distinct = dict.fromkeys(tails)
@@ -91,7 +91,7 @@ def _parse_heads(heads: Tuple[bytes, ...]) -> Optional[Group]:
     n objects need n opening braces, and there are no others in the text: so each brace opens an object,
     none stands in a string or a nested value, and each head is valid by itself.
     """
-    text = b"[{" + b"},{".join(heads) + b"}]"
+    text = b"[" + b"}".join(heads) + b"}]"
     if text.count(b"{") != len(heads):
         return None
     parsed: List[Record] = orjson.loads(text)

@@ -1,0 +1,238 @@
+"""Contract, section 5: when to convert, and when not."""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Callable, Optional
+
+import numpy as np
+import pytest
+from ansible.module_utils.survivor_npz import convert, switch
+from ansible.module_utils.survivor_npz.errors import ConvertError
+from ansible.module_utils.survivor_npz.names import Names
+from shapes import Bench, shape_c
+
+T0 = 1_700_000_000_000_000_007
+SECOND = 10**9
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """A JSON of an odd nanosecond, converted."""
+    made = Bench(tmp_path)
+    made.json.write_text(json.dumps([shape_c(1), shape_c(2)]))
+    os.utime(made.json, ns=(T0, T0))
+    assert made.again().reason == "missing"
+    return made
+
+
+def touch(path: Path, mtime_ns: int) -> None:
+    os.utime(path, ns=(mtime_ns, mtime_ns))
+
+
+def rewrite(bench: Bench, mtime_ns: int) -> None:
+    bench.json.write_text(json.dumps([shape_c(1), shape_c(3)]))
+    touch(bench.json, mtime_ns)
+
+
+def test_the_npz_has_the_mtime_of_its_json(bench: Bench) -> None:
+    assert bench.npz.stat().st_mtime_ns == T0
+    assert bench.again().reason == "fresh"
+
+
+@pytest.mark.parametrize(
+    ("ahead", "reason"), [(0, "fresh"), (1, "newer"), (-1, "content"), (SECOND, "newer")]
+)
+def test_newer_is_decided_by_single_nanoseconds(bench: Bench, ahead: int, reason: str) -> None:
+    touch(bench.json, T0 + ahead)
+    outcome = bench.again()
+    assert (outcome.reason, outcome.changed) == (reason, reason != "fresh")
+    assert bench.again().reason == "fresh"
+
+
+def test_a_touched_json_gives_the_same_bytes(bench: Bench) -> None:
+    before = bench.npz.read_bytes()
+    touch(bench.json, T0 + SECOND)
+    outcome = bench.again(activate=False)
+    assert (outcome.changed, outcome.staged) == (True, None)
+    assert outcome.sha256 == outcome.live_sha256
+    assert bench.npz.read_bytes() == before
+    assert bench.names() == ["s.json", "s.meta.json", "s.npz"]
+    assert bench.again().reason == "fresh"
+
+
+def test_an_older_file_restored_over_a_newer_one_is_seen(bench: Bench) -> None:
+    rewrite(bench, T0 - 3600 * SECOND)
+    assert bench.again().reason == "content"
+    assert bench.arrays()["seeds"].tolist() == [1, 3]
+    assert bench.again().reason == "fresh"
+
+
+def three_arrays(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(
+            file, seeds=np.arange(3, dtype="u4"), forward_matches=np.zeros(3), reverse_matches=np.zeros(3)
+        )
+
+
+def flipped(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x10
+    path.write_bytes(data)
+
+
+def halved(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [(three_arrays, "schema"), (flipped, "corrupt"), (halved, "corrupt"), (emptied, "corrupt")],
+)
+@pytest.mark.parametrize("sidecar", ["kept", "gone"])
+def test_a_damaged_or_old_npz_is_made_again(
+    bench: Bench, damage: Callable[[Path], None], reason: str, sidecar: str
+) -> None:
+    good = bench.npz.read_bytes()
+    damage(bench.npz)
+    touch(bench.npz, T0)
+    if sidecar == "gone":
+        (bench.npz.parent / "s.meta.json").unlink()
+    assert bench.again().reason == reason
+    assert bench.npz.read_bytes() == good
+    assert bench.again().reason == "fresh"
+
+
+def test_another_table_than_the_one_asked_for_converts(bench: Bench) -> None:
+    assert bench.again(prng_encoding="legacy").reason == "schema"
+    assert bench.again(prng_encoding="legacy").reason == "fresh"
+
+
+@pytest.mark.parametrize(
+    "sidecar", [None, "[]", "{", '{"version": "3.1.0", "survivor_count": 2}', '{"npz_sha256": "00"}']
+)
+def test_an_npz_of_somebody_else_is_left_as_it_is(bench: Bench, sidecar: Optional[str]) -> None:
+    path = bench.npz.parent / "s.meta.json"
+    path.unlink()
+    if sidecar is not None:
+        path.write_text(sidecar)
+    doubled = {name: array.repeat(2) for name, array in bench.arrays().items()}
+    with bench.npz.open("wb") as file:
+        np.savez_compressed(file, **doubled)
+    touch(bench.npz, T0 + SECOND)
+    before = bench.npz.read_bytes()
+    outcome = bench.again()
+    assert (outcome.reason, outcome.changed, outcome.survivor_count) == ("fresh", False, 4)
+    assert any("java_lcg" in note and "force" in note for note in outcome.notes)
+    assert bench.npz.read_bytes() == before
+    assert bench.again(force=True).reason == "forced"
+    assert bench.again().notes == []
+
+
+def test_a_pin_holds_while_the_json_is_the_one_that_it_ignored(bench: Bench) -> None:
+    names = Names(str(bench.npz))
+    first = bench.again().sha256
+    rewrite(bench, T0 + SECOND)
+    second = bench.again().sha256
+    status = bench.json.stat()
+    ignored = {"path": str(bench.json), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    switch.stage_previous(names, first, sidecars=True)
+    switch.activate(names, first, expect=second, sidecars=True, pin=ignored)
+    outcome = bench.again()
+    assert (outcome.reason, outcome.changed, outcome.sha256) == ("pinned", False, first)
+    touch(bench.json, T0 + 2 * SECOND)
+    assert bench.again().reason == "newer"
+    assert not Path(names.pinned).exists()
+    assert bench.again().sha256 == second
+
+
+def test_force_ends_a_pin_and_converts_what_is_fresh(bench: Bench) -> None:
+    outcome = bench.again(force=True)
+    assert (outcome.reason, outcome.changed) == ("forced", True)
+
+
+def test_a_staged_file_of_a_dead_run_is_taken_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    rewrite(bench, T0 + SECOND)
+    first = bench.again(activate=False)
+    assert (first.reason, first.changed) == ("newer", True)
+    monkeypatch.setattr(convert, "_make", None)
+    again = bench.again(activate=False)
+    assert (again.reason, again.changed, again.staged, again.sha256) == (
+        "newer",
+        False,
+        first.staged,
+        first.sha256,
+    )
+    activated = bench.again()
+    assert (activated.changed, activated.sha256) == (True, first.sha256)
+    assert bench.again().reason == "fresh"
+
+
+@pytest.mark.parametrize("what", ["json", "staged", "encoding"])
+def test_a_staged_file_that_does_not_fit_is_not_taken_up(bench: Bench, what: str) -> None:
+    rewrite(bench, T0 + SECOND)
+    staged = bench.again(activate=False).staged
+    assert staged
+    if what == "json":
+        bench.json.write_text(json.dumps([shape_c(9)]))
+        touch(bench.json, T0 + 2 * SECOND)
+    elif what == "staged":
+        shutil.copy(bench.json, staged)
+    outcome = bench.again(prng_encoding="legacy" if what == "encoding" else "registry")
+    assert "read" in outcome.elapsed
+    assert [name for name in bench.names() if name.endswith((".staged", ".pending"))] == []
+
+
+def test_a_pending_sidecar_of_the_live_npz_rolls_forward(bench: Bench) -> None:
+    names = Names(str(bench.npz))
+    os.rename(names.sidecar, names.pending(bench.again().sha256))
+    outcome = bench.again()
+    assert outcome.reason == "fresh"
+    assert bench.names() == ["s.json", "s.meta.json", "s.npz"]
+    assert outcome.notes == []
+
+
+def test_a_symlink_that_needs_no_conversion_is_followed(bench: Bench) -> None:
+    owned = bench.npz.with_name("owned.npz")
+    os.rename(bench.npz, owned)
+    bench.npz.symlink_to(owned.name)
+    outcome = bench.again()
+    assert (outcome.reason, outcome.live_is_symlink) == ("fresh", True)
+    touch(bench.json, T0 + SECOND)
+    with pytest.raises(ConvertError, match="survivor_npz_convert: never") as caught:
+        bench.again()
+    assert caught.value.code == "symlink"
+
+
+def test_the_sidecar_proves_what_the_npz_was_made_from(bench: Bench) -> None:
+    sidecar = bench.sidecar()
+    assert sidecar["npz_sha256"] == hashlib.sha256(bench.npz.read_bytes()).hexdigest()
+    assert sidecar["source"] == {
+        "path": str(bench.json),
+        "size": bench.json.stat().st_size,
+        "mtime_ns": T0,
+        "sha256": hashlib.sha256(bench.json.read_bytes()).hexdigest(),
+    }
+    for key in [
+        "version",
+        "source_file",
+        "output_file",
+        "survivor_count",
+        "forward_matches_source",
+        "reverse_matches_source",
+        "arrays",
+        "array_count",
+        "input_size_bytes",
+        "output_size_bytes",
+        "compression_ratio",
+        "converted_at",
+        "encodings",
+    ]:
+        assert key in sidecar
+    assert sum(len(names) for names in sidecar["arrays"].values()) == sidecar["array_count"] == 22
