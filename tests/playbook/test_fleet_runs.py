@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import subprocess
+import time
 from pathlib import Path
-from typing import List
+from typing import Callable, List
 
 import pytest
 from localfleet import LocalFleet, Run
@@ -122,21 +126,19 @@ def test_a_changed_rig_receives_the_npz_once(tmp_path: Path) -> None:
         assert step not in run.out, "an unchanged fleet costs one look and one proof"
 
 
-@pytest.mark.parametrize(
-    "content", ["[]", '{"survivor_count": 3, "note": "too many"}', "[1, 2, 3]", '[{"seed": 1, ']
-)
-def test_nothing_is_pushed_when_step_1_wrote_no_survivors(tmp_path: Path, content: str) -> None:
+def test_nothing_is_pushed_when_step_1_wrote_no_survivors(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path, rigs=("rig-6600",))
     assert fleet.run("prepare.yml").rc == 0
     before = {host: fleet.sha256(host) for host in fleet.hosts}
-    fleet.json.write_text(content)
-    run = fleet.run()
-    assert run.rc != 0
-    assert fleet.starts == []
-    assert {host: fleet.sha256(host) for host in fleet.hosts} == before
-    assert leftovers(fleet) == []
-    assert "Traceback" not in run.out
-    assert "zeus: " in run.tail
+    for content in ("[]", '{"survivor_count": 3, "note": "too many"}', "[1, 2, 3]", '[{"seed": 1, '):
+        fleet.json.write_text(content)
+        run = fleet.run()
+        assert run.rc != 0, content
+        assert fleet.starts == []
+        assert {host: fleet.sha256(host) for host in fleet.hosts} == before
+        assert leftovers(fleet) == []
+        assert "Traceback" not in run.out
+        assert "STOPPED: zeus: " in run.tail
 
 
 def test_zero_survivors_may_be_allowed(tmp_path: Path) -> None:
@@ -170,16 +172,61 @@ def test_two_controllers_interleave(tmp_path: Path) -> None:
     assert (run.rc, agree(fleet), leftovers(fleet)) == (0, True, []), run.out
 
 
-def test_wrong_owner_and_world_writable_copies(tmp_path: Path) -> None:
+def test_a_world_writable_mode_is_refused(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    for mode in ("0666", "u=rw", 420):
+        run = fleet.run("prepare.yml", extra={"survivor_npz_mode": mode})
+        assert run.rc != 0
+        assert "never world-writable" in run.tail
+
+
+def kill_when(fleet: LocalFleet, ready: Callable[[], bool], limit: float = 60) -> None:
+    """Start a run and SIGKILL the controller, with all its workers, once `ready`."""
+    with subprocess.Popen(
+        fleet.command("prepare.yml"),
+        cwd=fleet.root,
+        env=fleet.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        end = time.monotonic() + limit
+        while not ready() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.01)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def healed(fleet: LocalFleet) -> None:
+    run = fleet.run("prepare.yml")
+    assert (run.rc, agree(fleet), leftovers(fleet)) == (0, True, []), run.out
+    assert fleet.sha256("zeus") == run.report["convert"]["sha256"]
+    assert fleet.run("prepare.yml").changed == []
+
+
+def test_a_controller_dies_after_it_staged(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     assert fleet.run("prepare.yml").rc == 0
-    fleet.npz("rig-6600").chmod(0o666)
-    _dry, real = predicted(fleet)
-    assert real.changed == ["rig-6600"]
-    assert fleet.npz("rig-6600").stat().st_mode & 0o777 == 0o644
-    run = fleet.run("prepare.yml", extra={"survivor_npz_mode": "0666"})
-    assert run.rc != 0
-    assert "never world-writable" in run.tail
+    old = {host: fleet.sha256(host) for host in fleet.hosts}
+    fleet.write_survivors(200)
+    kill_when(fleet, lambda: any(fleet.dir("rig-6600").glob(".*.staged")))
+    assert {host: fleet.sha256(host) for host in fleet.hosts} == old or agree(fleet)
+    healed(fleet)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay", [0.2 * step for step in range(1, 30)])
+def test_a_controller_dies_at_any_time(tmp_path: Path, delay: float) -> None:
+    fleet = LocalFleet(tmp_path)
+    assert fleet.run("prepare.yml").rc == 0
+    whole = {fleet.sha256("zeus")}
+    fleet.write_survivors(200)
+    end = time.monotonic() + delay
+    kill_when(fleet, lambda: time.monotonic() > end)
+    seen = {fleet.sha256(host) for host in fleet.hosts}
+    healed(fleet)
+    assert seen <= whole | {fleet.sha256("zeus")}, "live is whole: the old one or the new one"
 
 
 def test_never_distributes_what_a_symlink_points_to(tmp_path: Path) -> None:

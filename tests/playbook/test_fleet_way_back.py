@@ -65,3 +65,40 @@ def test_a_host_that_stays_away_is_named_unknown(tmp_path: Path) -> None:
     assert run.rc != 0
     assert named(run) == {"rig-6600": "old", "rig-6600b": "unknown", "zeus": "old"}
     assert "rig-6600b unknown" in run.tail
+
+
+def test_the_playbook_runs_on_a_laptop(tmp_path: Path) -> None:
+    """Zeus too is only reached through ssh; the NPZ leaves nothing on the controller."""
+    fleet = BreakableFleet(tmp_path / "fleet", rigs=("rig-6600",))
+    fleet.hostvars["zeus"] = {**fleet.hostvars["rig-6600"], "ansible_host": "zeus"}
+    fleet.ram("rig-6600").parent.mkdir(parents=True)
+    fleet.ram("rig-6600").write_bytes(b"old")
+    run = fleet.run()
+    assert (run.rc, fleet.starts) == (0, ["7"]), run.out
+    assert fleet.sha256("rig-6600") == fleet.sha256("zeus") == run.report["convert"]["sha256"]
+    assert fleet.ram("rig-6600").read_bytes() == fleet.npz("zeus").read_bytes()
+    assert not list((fleet.root / "inventory.tmp").rglob("*.npz"))
+    fleet.write_survivors(200)
+    fleet.fault("zeus", "unreachable", SWITCH)
+    old = fleet.sha256("zeus")
+    run = fleet.run()
+    assert run.rc != 0
+    assert {fleet.sha256(host) for host in fleet.hosts} == {old}, (
+        "the rig went back when Zeus could not follow"
+    )
+    assert named(run) == {"rig-6600": "old", "zeus": "old"}
+    fleet.heal()
+    fleet.fault("zeus", "unreachable", '"now": ')
+    run = fleet.run()
+    assert run.rc != 0
+    assert "zeus: unreachable" in run.tail
+    assert len(fleet.starts) == 1
+
+
+def test_a_tag_that_no_condition_thought_of(tmp_path: Path) -> None:
+    fleet = BreakableFleet(tmp_path / "fleet", rigs=("rig-6600",))
+    assert fleet.run("prepare.yml").rc == 0
+    fleet.write_survivors(200)
+    run = fleet.run("step25.yml", "--tags", "tagged", "--skip-tags", "convert")
+    assert run.rc != 0, run.out
+    assert fleet.starts == []
