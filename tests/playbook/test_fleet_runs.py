@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Callable, List
@@ -110,7 +111,8 @@ def test_a_changed_rig_receives_the_npz_once(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     fleet.ram("rig-6600").parent.mkdir(parents=True)
     fleet.ram("rig-6600").write_bytes(b"old")
-    run = fleet.run("prepare.yml")
+    run = fleet.run("prepare.yml", extra={"survivor_npz_rig_python": sys.executable})
+    assert "Open the NPZ with the rig's own Python" in run.out
     sent = run.out.split("Stage the NPZ on every rig that differs]")[1].split("TASK")[0]
     assert sent.count("changed: [rig-6600]") == 1
     spread = run.out.split("Stage further copies from what the host has]")[1].split("TASK")[0]
@@ -213,6 +215,20 @@ def test_a_controller_dies_after_it_staged(tmp_path: Path) -> None:
     kill_when(fleet, lambda: any(fleet.dir("rig-6600").glob(".*.staged")))
     assert {host: fleet.sha256(host) for host in fleet.hosts} == old or agree(fleet)
     healed(fleet)
+
+
+def test_rig_jobs_died_since_the_rigs_own_python_could_not_open_the_npz(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 'ModuleNotFoundError: No module named numpy' >&2; exit 1\n")
+    python.chmod(0o755)
+    fleet.hostvars["rig-6600b"]["survivor_npz_rig_python"] = str(python)
+    run = fleet.run()
+    assert run.rc != 0
+    assert fleet.starts == []
+    assert "STOPPED in barrier" in run.tail
+    assert "rig-6600b: staging failed: ModuleNotFoundError: No module named numpy" in run.tail
+    assert not any(fleet.npz(host).exists() for host in fleet.hosts), "nothing live has changed anywhere"
 
 
 @pytest.mark.slow

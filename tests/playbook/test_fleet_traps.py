@@ -31,11 +31,12 @@ def test_step25_ran_with_a_rig_missing(tmp_path: Path) -> None:
 
 
 def test_all_faults_of_all_hosts_come_at_once(tmp_path: Path) -> None:
-    fleet = LocalFleet(tmp_path, rigs=("rig-6600", "rig-6600b", "rig-6600c", "rig-6600d"))
+    fleet = LocalFleet(tmp_path, rigs=("rig-6600", "rig-6600b", "rig-6600c", "rig-6600d", "rig-6600e"))
     fleet.hostvars["rig-6600"] = dict(GONE)
     fleet.dir("rig-6600b").rmdir()
     fleet.npz("rig-6600c").symlink_to("/dev/null")
     fleet.hostvars["rig-6600d"] = {"survivor_npz_pipeline_dir": str(fleet.dir("rig-6600c"))}
+    fleet.hostvars["rig-6600e"] = {"ansible_python_interpreter": "/nonexistent/python3"}
     (fleet.dir("zeus") / "train_history.json").unlink()
     (fleet.dir("zeus") / "run_scorer_meta_optimizer.sh").chmod(0o644)
     run = fleet.run()
@@ -47,8 +48,9 @@ def test_all_faults_of_all_hosts_come_at_once(tmp_path: Path) -> None:
         "is a symlink to /dev/null",
         "two inventory names for one file",
         "train_history.json is missing",
+        "/nonexistent/python3",
     )
-    assert run.report["faults"].keys() == {"rig-6600", "rig-6600b", "rig-6600c", "rig-6600d", "zeus"}
+    assert run.report["faults"].keys() == {"zeus", *fleet.rigs}
 
 
 @pytest.mark.parametrize("limit", ["zeus", "rig-6600", "rigs", "localhost"])

@@ -118,7 +118,9 @@ def _copy_faults(copy: Host, options: Mapping[str, Any], coordinator: bool) -> I
     if not copy["required"] and not copy["exists"]:
         return
     if not directory["exists"]:
-        yield f"directory {directory['path']} is missing. Create it, then run again."
+        # Any other is made while staging: a rig that was rebooted has an empty RAM disk.
+        if directory["path"] == options["directory"]:
+            yield f"directory {directory['path']} is missing. Create it, then run again."
     elif not directory["writable"] and not (follows and copy["kind"] == "symlink"):
         yield (
             f"directory {directory['path']} is not writable for {options['user']} "
@@ -149,7 +151,9 @@ def _host_faults(probe: Host, options: Mapping[str, Any], coordinator: bool) -> 
             f"its clock is {probe['skew']:+.0f} s off the controller's. Set the clock (NTP), then run again."
         )
     for copy in probe["copies"]:
-        found += _copy_faults(copy, {**options, "user": probe["user"]}, coordinator)
+        found += _copy_faults(
+            copy, {**options, "user": probe["user"], "directory": probe["directory"]}, coordinator
+        )
     if not coordinator:
         return found + [
             f"survivor_npz_rig_python {file['path']} is not there or not executable."
