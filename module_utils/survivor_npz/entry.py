@@ -91,13 +91,14 @@ def environment(checkout: str) -> Dict[str, str]:
     return kept
 
 
-def settings_of(report: str, arguments: List[str]) -> str:
+def settings_of(report: str, script: str, arguments: List[str]) -> str:
     """Extra variables: prepare as before a run with these arguments: its inputs and sample are checked.
 
     A word that Ansible would take for a template stays out: the arguments only serve a warning there.
+    A script without the executable bit, which prepare.yml would complain of, has been started by a shell.
     """
     plain = [word for word in arguments if word.isprintable() and "{" not in word]
-    run = {"__survivor_npz_will_run": True, "survivor_npz_scorer_args": plain}
+    run = {"__survivor_npz_will_run": os.access(script, os.X_OK), "survivor_npz_scorer_args": plain}
     return json.dumps({"survivor_npz_report": report, **run})
 
 
@@ -192,7 +193,13 @@ def start(given: argparse.Namespace) -> NoReturn:
     with tempfile.TemporaryDirectory(prefix="survivor-npz-") as private:
         report = os.path.join(private, "report.json")
         playbook = os.path.join(given.checkout, "playbooks", "prepare.yml")
-        line = [given.ansible_playbook, *given.option, "-e", settings_of(report, given.arguments), playbook]
+        line = [
+            given.ansible_playbook,
+            *given.option,
+            "-e",
+            settings_of(report, script, given.arguments),
+            playbook,
+        ]
         try:
             code = preparation.run(line, given.checkout)
         except OSError as error:

@@ -1,5 +1,6 @@
 """docs/wiring.md, as it stands there: each way of starting, with the paths replaced by the test's own."""
 
+import json
 import os
 import pwd
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from launch import SSHD, Sshd
 from localfleet import ROOT, LocalFleet
 
@@ -132,18 +134,40 @@ def test_failed_preparation_stops_the_hooked_script_before_its_first_command(wir
     assert wired.fleet.starts == starts
 
 
-def test_after_step_1_the_fleet_is_right_and_a_failed_step_1_prepares_nothing(wired: Wired) -> None:
+def test_after_step_1_the_fleet_of_distributed_config_is_right_ram_disk_of_a_rebooted_rig_included(
+    wired: Wired, tmp_path: Path
+) -> None:
+    zeus, rig = wired.fleet.dir("zeus"), wired.fleet.dir("rig-6600")
+    ram = {"use_ramdisk": True, "ramdisk_path": str(wired.fleet.ram("rig-6600").parent)}
+    nodes = [
+        {"hostname": "localhost", "gpu_count": 2, "script_path": str(zeus)},
+        {"hostname": "192.168.3.120", "gpu_count": 8, "script_path": str(rig), **ram},
+        {"hostname": "rig-6600c", "gpu_count": 0, "script_path": "/nowhere"},
+    ]
+    (tmp_path / "distributed_config.json").write_text(json.dumps({"nodes": nodes}))
+    options = {
+        "plugin": "distributed_config",
+        "path": "distributed_config.json",
+        "aliases": {"192.168.3.120": "rig-6600"},
+        "vars": {"survivor_npz_extra_paths": []},
+        "rigs_vars": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable},
+    }
+    inventory = tmp_path / "fleet.yml"
+    inventory.write_text(yaml.safe_dump(options))
+    env = wired.env(ANSIBLE_INVENTORY=str(inventory))
     step1 = wired.pipeline / "window_optimizer.py"
     step1.write_text("raise SystemExit(3)")
-    assert wired.sh(wired.text("after-step-1")).returncode == 3
+    assert wired.sh(wired.text("after-step-1"), env=env).returncode == 3
     step1.write_text(
         f"import sys; sys.path.insert(0, {str(ROOT / 'demo')!r})\n"
         f"import make_survivors; make_survivors.write({str(wired.fleet.json)!r}, 86, 2)\n"
     )
     before = wired.fleet.sha256("rig-6600")
-    done = wired.sh(wired.text("after-step-1"))
+    assert not wired.fleet.ram("rig-6600").parent.exists()
+    done = wired.sh(wired.text("after-step-1"), env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     assert before != wired.fleet.sha256("rig-6600") == wired.fleet.sha256("zeus")
+    assert wired.fleet.ram("rig-6600").read_bytes() == wired.fleet.npz("zeus").read_bytes()
 
 
 def test_pre_step_of_the_orchestrator(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,14 @@ def test_playbook_is_told_the_arguments_but_never_a_template(hooked: Hooked) -> 
     assert told["__survivor_npz_will_run"] is True
 
 
+def test_script_without_the_executable_bit_runs_by_a_shell_as_it_always_did(hooked: Hooked) -> None:
+    hooked.script.chmod(0o644)
+    assert hooked.run("100").returncode == 0
+    assert hooked.arguments == ["100"]
+    assert hooked.prepared is not None
+    assert json.loads(hooked.prepared["argv"][-2])["__survivor_npz_will_run"] is False
+
+
 def test_standard_output_is_the_scripts_alone(hooked: Hooked) -> None:
     done = hooked.run("100")
     assert done.stdout == "the script's own output\n"
