@@ -66,7 +66,7 @@ attributes:
     description: Linux.
 requirements:
   - numpy >= 1.24
-  - orjson >= 3.8
+  - orjson >= 3.9.15
 notes:
   - numpy and orjson are needed on the target host only when something is converted.
 seealso:
@@ -176,7 +176,6 @@ code:
 """
 
 import os
-import sys
 import traceback
 from typing import Any, Dict
 
@@ -275,13 +274,6 @@ def main() -> None:
         _run(module)
     except ConvertError as error:
         module.fail_json(msg=error.message, code=error.code)
-    except ImportError as error:
-        name = (error.name or "").split(".")[0] or "numpy or orjson"
-        module.fail_json(
-            msg=f"{name} can't be imported by {sys.executable}: {error}. Install it for that interpreter: "
-            f"{sys.executable} -m pip install numpy orjson",
-            code="library_missing",
-        )
     except OSError as error:
         module.fail_json(
             msg=f"{error.filename or params_path(module)}: {error.strerror or error}.", code="system"

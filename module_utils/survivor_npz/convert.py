@@ -20,6 +20,7 @@ from ansible.module_utils.survivor_npz import freshness, sidecar
 from ansible.module_utils.survivor_npz.errors import ConvertError
 from ansible.module_utils.survivor_npz.freshness import Decision, Staged
 from ansible.module_utils.survivor_npz.leftovers import clean, leftovers
+from ansible.module_utils.survivor_npz.libraries import demand_libraries
 from ansible.module_utils.survivor_npz.names import Names
 from ansible.module_utils.survivor_npz.outcome import Clock, Options, Outcome
 from ansible.module_utils.survivor_npz.recover import SwitchError, exclusive, recover
@@ -204,6 +205,7 @@ def _convert(job: _Job) -> Outcome:
 
 def _make(job: _Job) -> Made:
     """Convert in memory. numpy and orjson come in here and nowhere else."""
+    demand_libraries()
     from ansible.module_utils.survivor_npz.make import make  # noqa: PLC0415 - dear imports, rarely needed
 
     options = job.options

@@ -9,6 +9,7 @@ from typing import Any, Dict, List
 from unittest import mock
 
 import module_run
+import orjson
 import pytest
 from place import Place
 from shapes import shape_a, shape_c
@@ -126,17 +127,21 @@ def test_warnings_are_ansibles_own(place: Place) -> None:
     assert any("forward_count" in json.dumps(warning) for warning in answer["warnings"])
 
 
-def test_a_missing_library_names_the_interpreter_and_the_command(place: Place) -> None:
-    hidden = {name: None for name in sys.modules if name.startswith("ansible.module_utils.survivor_npz.make")}
-    with mock.patch.dict(sys.modules, {"orjson": None, **hidden}):
-        for name in ("make", "build", "frame", "faults", "split", "table", "segments", "records"):
-            sys.modules.pop(f"ansible.module_utils.survivor_npz.{name}", None)
-        sys.modules.pop("ansible.module_utils.survivor_npz.make", None)
+@pytest.mark.parametrize("name", ["numpy", "orjson"])
+def test_a_missing_library_names_the_interpreter_and_the_command(place: Place, name: str) -> None:
+    with mock.patch.dict(sys.modules, {name: None}):
         answer = place.run()
     assert answer["code"] == "library_missing"
-    assert "orjson" in answer["msg"]
+    assert name in answer["msg"]
     assert f"{sys.executable} -m pip install" in answer["msg"]
     assert not place.npz.exists()
+
+
+def test_an_orjson_that_overruns_its_stack_is_refused(place: Place) -> None:
+    with mock.patch.object(orjson, "__version__", "3.9.14"):
+        answer = place.run()
+    assert answer["code"] == "library_too_old"
+    assert "3.9.15" in answer["msg"]
 
 
 @pytest.mark.parametrize("workers", [-1])
