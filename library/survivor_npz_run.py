@@ -154,8 +154,8 @@ refused:
   type: dict
 data:
   description:
-    - Bytes of the log, base64. Beside it C(offset) (the next one), C(size), C(times), C(elapsed), C(silent)
-      and C(log_cut).
+    - Bytes of the log, base64. Beside it C(offset) (the next one), C(size), C(times), C(elapsed), C(silent),
+      C(waited) and C(log_cut).
   returned: O(state=output)
   type: str
 """

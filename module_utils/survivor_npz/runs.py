@@ -146,14 +146,15 @@ def read(directory: str, run: str, offset: int = 0, wait: float = 0.0, limit: in
     """Read a run's log from a byte on; wait up to `wait` seconds for something new.
 
     A negative offset counts from the end. Returns `data` (base64), `offset` (the next one), `size`, `times`
-    (pairs of byte and elapsed seconds), `running`, `elapsed`, `silent` (seconds), `log_cut`, `pid`, and once
-    it is over `record`.
+    (pairs of byte and elapsed seconds), `running`, `elapsed`, `silent`, `waited` (seconds), `log_cut`, `pid`,
+    and once it is over `record`.
     Raises RunError for a run that isn't there (any more).
     """
     if not RUN_NAME.fullmatch(run):
         raise RunError(f"{run!r} is not the name of a run")
     home = os.path.join(supervisor.home(directory), "runs", run)
-    until = time.monotonic() + wait
+    began = time.monotonic()
+    until = began + wait
     try:
         log = os.open(os.path.join(home, "log"), os.O_RDONLY | os.O_NOFOLLOW)
     except OSError as error:
@@ -184,6 +185,7 @@ def read(directory: str, run: str, offset: int = 0, wait: float = 0.0, limit: in
         "times": times,
         "running": running,
         "elapsed": _age(record) if running else record.get("elapsed", 0.0),
+        "waited": round(time.monotonic() - began, 2),
         "silent": round(max(0.0, time.time() - stat.st_mtime), 2),
         "log_cut": note.get("log_cut") if note.get("run") == run else None,
         "pid": record.get("pid"),

@@ -130,7 +130,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return answer
 
     def _start(self) -> Dict[str, Any]:
-        proof = 2.0 if self._args["detach"] else 0.2
+        proof = 2.0 if self._args["detach"] else 0.0
         job = {key: self._args[key] for key in self._JOB}
         answer = self._steady(state="started", token=self._token, proof=proof, **job)
         if not answer.get("failed"):
@@ -179,7 +179,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 return self._result({**self._run, "running": False, "record": answer["record"]})
             if answer["running"] and data and offset >= answer["size"]:
                 # On a slow connection the way there and back is pause enough.
-                self._rest(PAUSE if time.monotonic() - asked < 2 * PAUSE else PAUSE / 5)
+                self._rest(max(0.05, PAUSE - (time.monotonic() - asked - answer["waited"])))
 
     def _show(self, lines: List[str]) -> None:
         for first in range(0, len(lines), BATCH):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import List
@@ -24,13 +25,17 @@ def lateness(screen: Screen) -> List[float]:
 def watch_clocks(launcher: Launcher) -> None:
     # The last line has no end for three seconds: it must come in time as well.
     launcher.place.script(f"{CLOCKS}; sleep 3; echo; echo {{}} > optimal.json")
-    with launcher.playing(survivor_npz_scorer_creates=["optimal.json"]) as screen:
-        rc = screen.end()
-    assert rc == 0, screen.text
-    late = lateness(screen)
-    assert len(late) == 9
+    for _ in range(3):
+        with launcher.playing(survivor_npz_scorer_creates=["optimal.json"]) as screen:
+            rc = screen.end()
+        assert rc == 0, screen.text
+        late = lateness(screen)
+        assert len(late) == 9
+        assert "Step 2.5: ended well" in screen.text
+        # The promise is for a host that is not itself short of CPU: only then is there a second try.
+        if max(late) <= 2 or os.getloadavg()[0] <= (os.cpu_count() or 1):
+            break
     assert max(late) <= 2, late
-    assert "Step 2.5: ended well" in screen.text
 
 
 def test_output_is_seen_as_it_is_written_on_a_local_zeus(zeus: Launcher) -> None:
