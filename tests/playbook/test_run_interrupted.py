@@ -109,7 +109,7 @@ def test_of_two_playbooks_at_once_one_launches(zeus: Launcher) -> None:
     until(lambda: not runs.query(str(zeus.place.dir))["running"], "the end")
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.15, 0.3, 0.5])
+@pytest.mark.parametrize("delay", [0.15, 0.4])
 def test_ctrl_c_in_the_middle_of_the_start_leaves_nothing_running(zeus: Launcher, delay: float) -> None:
     zeus.place.script("setsid sleep 60 & while :; do sleep 0.1; done")
     with zeus.playing(tty=True) as screen:
