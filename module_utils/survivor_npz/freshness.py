@@ -115,7 +115,7 @@ def belonging_sidecar(names: Names, sha256: str) -> Optional[Sidecar]:
     """The sidecar that records this NPZ, wherever a crash may have left it."""
     for path in (names.sidecar, names.pending(sha256), names.sidecar_previous):
         found = sidecar.load(path)
-        if found and found.get("npz_sha256") == sha256:
+        if sidecar.records_npz(found, sha256):
             return found
     return None
 
@@ -209,6 +209,6 @@ def find_staged(names: Names, source: os.stat_result, prng_encoding: str) -> Opt
             digests = digests_of(staged) if made_alike and sha256.startswith(prefix) else None
         except OSError:
             continue
-        if digests and digests.sha256 == sha256:
+        if digests and digests.sha256 == sha256 and sidecar.records_npz(pending, sha256):
             return Staged(staged, pending, digests)
     return None

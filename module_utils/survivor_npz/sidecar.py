@@ -22,6 +22,14 @@ def load(path: str) -> Optional[Sidecar]:
     return content if isinstance(content, dict) else None
 
 
+def records_npz(content: Optional[Sidecar], sha256: str) -> bool:
+    """Whether a sidecar is one of ours, whole, and records the NPZ with this SHA-256."""
+    if not content or content.get("npz_sha256") != sha256:
+        return False
+    kinds = {"source": dict, "left_out": dict, "defaulted": dict, "warnings": list, "survivor_count": int}
+    return all(isinstance(content.get(key), kind) for key, kind in kinds.items())
+
+
 def source_of(sidecar: Optional[Sidecar]) -> Optional[Tuple[int, int]]:
     """(size, mtime in ns) of the JSON that a sidecar of ours records."""
     source = sidecar.get("source") if sidecar else None

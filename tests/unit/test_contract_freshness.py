@@ -198,6 +198,15 @@ def test_a_pending_sidecar_of_the_live_npz_rolls_forward(bench: Bench) -> None:
     assert outcome.notes == []
 
 
+@pytest.mark.parametrize("key", ["source", "left_out", "defaulted", "warnings", "survivor_count"])
+def test_a_sidecar_that_somebody_edited_badly_counts_as_none(bench: Bench, key: str) -> None:
+    path = bench.npz.parent / "s.meta.json"
+    path.write_text(json.dumps({**bench.sidecar(), key: "nonsense"}))
+    outcome = bench.again()
+    assert (outcome.reason, outcome.changed) == ("fresh", False)
+    assert any("unknown" in note for note in outcome.notes)
+
+
 def test_a_symlink_that_needs_no_conversion_is_followed(bench: Bench) -> None:
     owned = bench.npz.with_name("owned.npz")
     os.rename(bench.npz, owned)
