@@ -10,7 +10,7 @@ from realfleet import RealFleet
 
 STAGE = "Stage the NPZ on every rig"
 # More than the handshakes and the module need, less than the NPZ: the copy is cut in its middle.
-MIDDLE = 300_000
+MIDDLE = 550_000
 MANY = 40_000
 
 

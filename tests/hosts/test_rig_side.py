@@ -14,6 +14,7 @@ MANY = 40_000
 def test_rigs_hung_under_26_connections_at_once(fleet: RealFleet) -> None:
     """A rig sees at most two connections in a whole run, and gets the NPZ once."""
     fleet.new_survivors(MANY)
+    fleet.fleet.hang_up()
     for rig in fleet.rigs:
         faults.count_connections(fleet.fleet, rig)
     fleet.assert_healed(fleet.run())

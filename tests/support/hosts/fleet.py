@@ -190,13 +190,17 @@ class Fleet:
             groups["coordinator" if host.zeus else "rigs"]["hosts"][host.name] = self.hostvars(host)
         path.write_text(json.dumps({"all": {"children": groups}}))
 
+    def hang_up(self) -> None:
+        """End the connections that SSH keeps for a later run."""
+        for path in self.control.glob("*") if self.control.is_dir() else ():
+            if path.is_socket():
+                run("ssh", "-o", f"ControlPath={path}", "-O", "exit", "fleet", check=False)
+
     def down(self) -> None:
         """Remove every trace of the fleet; no error where there is none."""
         if not self._state.exists() and not self.folder.exists():
             return
-        for path in self.control.glob("*") if self.control.is_dir() else ():
-            if path.is_socket():
-                run("ssh", "-o", f"ControlPath={path}", "-O", "exit", "fleet", check=False)
+        self.hang_up()
         disks.release(self.folder)
         if self._state.exists():
             self._load()
