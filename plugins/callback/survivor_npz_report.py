@@ -32,6 +32,7 @@ PHASES = {
     "enough": "convert",
     "plan": "distribute",
     "stage": "distribute",
+    "stage_host": "distribute",
     "activate": "distribute",
     "switch": "distribute",
     "verdict": "prove",
