@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hosts import faults
 from realfleet import RealFleet
 
@@ -14,7 +13,6 @@ MIDDLE = 550_000
 MANY = 40_000
 
 
-@pytest.mark.short
 def test_network_cut_in_the_middle_of_a_copy(fleet: RealFleet, at: Any) -> None:
     """Half an NPZ has arrived; nothing live changes anywhere, and the healed rig gets the whole."""
     fleet.new_survivors(MANY)
