@@ -31,7 +31,7 @@ class Lines:
         self._returned = self._shown = False
 
     def feed(self, data: bytes, offset: int, times: Sequence[Sequence[float]], now: float) -> Iterator[str]:
-        """Yield the lines that `data`, which starts at byte `offset`, completes; `times` tell when it came."""
+        """Yield the lines that `data`, which starts at byte `offset`, completes; `times`: when it came."""
         bounds = [(max(0, int(byte) - offset), seconds) for byte, seconds in times] or [(0, now)]
         for (start, seconds), (end, _) in zip(bounds, [*bounds[1:], (len(data), 0.0)]):
             first, *rest = self._decoder.decode(data[start:end]).split("\n")
