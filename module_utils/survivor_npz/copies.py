@@ -21,6 +21,7 @@ from ansible.module_utils.survivor_npz.digest import digests_of, sha256_or_none
 from ansible.module_utils.survivor_npz.leftovers import leftovers
 from ansible.module_utils.survivor_npz.names import Names
 from ansible.module_utils.survivor_npz.npzinfo import read_info
+from ansible.module_utils.survivor_npz.recover import read_pin
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
@@ -151,6 +152,7 @@ def look_at(path: str, *, required: bool, brief: bool = False) -> Dict[str, Any]
     found["directory"] = look_at_directory(names.directory)
     found["staged"] = _held(names.staged_files())
     found["leftovers"] = leftovers(names) + list(names.outgoing_files().values())
+    found["pin"] = read_pin(names)
     found["previous"] = None
     if os.path.lexists(names.previous) and not os.path.islink(names.previous):
         info = os.lstat(names.previous)

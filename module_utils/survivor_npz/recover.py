@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 import stat
-from typing import Iterator, Optional
+from typing import Any, Dict, Iterator, Optional
 
 from ansible.module_utils.survivor_npz import durable
 from ansible.module_utils.survivor_npz.digest import sha256_or_none
@@ -74,6 +74,16 @@ def live_sha256(names: Names) -> Optional[str]:
     if not stat.S_ISREG(mode):
         raise SwitchError("not_a_file", f"{names.live} is not a regular file. Move it away, then run again.")
     return sha256_or_none(names.live)
+
+
+def read_pin(names: Names) -> Dict[str, Any]:
+    """Rollback's mark: `{"sha256": …, "source": {"path", "size", "mtime_ns"}}`; empty where there is none."""
+    try:
+        with open(names.pinned, encoding="utf-8") as file:
+            content = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) and isinstance(content.get("source"), dict) else {}
 
 
 def relink(source: str, target: str) -> None:

@@ -56,6 +56,11 @@ def test_rollback_brings_the_previous_npz_everywhere_and_pins_it(tmp_path: Path)
     assert dry.changed == run.changed == ["rig-6600", "rig-6600b", "zeus"]
     assert {fleet.sha256(host) for host in fleet.hosts} == {first}
     assert "rig-6600b" in run.out.split("Stage the NPZ on every rig that differs]")[1].split("TASK")[0]
+    # A rollback after a rollback heals whom it missed, and never goes forward again.
+    fleet.npz("rig-6600b").unlink()
+    run = fleet.run("rollback.yml")
+    assert (run.rc, run.changed) == (0, ["rig-6600b"]), run.out
+    assert {fleet.sha256(host) for host in fleet.hosts} == {first}
     run = fleet.run()
     assert (run.rc, run.report["convert"]["reason"], fleet.starts) == (0, "pinned", ["7"]), run.out
     assert fleet.sha256("zeus") == first

@@ -65,26 +65,33 @@ def _due(main: Host, decision: Host) -> bool:
 
 
 def rollback_to(probe: Host, json_name: str) -> Dict[str, Any]:
-    """What every copy must become in a rollback: the coordinator's previous NPZ, {} for none."""
+    """What every copy must become in a rollback: the coordinator's previous NPZ, {} for none.
+
+    Where a rollback is in force already, its NPZ stays the goal: a second one heals hosts that missed it
+    and never goes forward again.
+    """
     main = probe["copies"][0]
-    previous = main["previous"] or {}
-    if not previous.get("sha256"):
-        return {}
     source: Host = next((file for file in probe["files"] if os.path.basename(file["path"]) == json_name), {})
+    pin = {name: source.get(name) for name in ("path", "size", "mtime_ns")}
+    held = main.get("pin") or {}
+    stays = bool(main["sha256"]) and held.get("sha256") == main["sha256"] and held.get("source") == pin
+    goal: Host = main if stays else main["previous"] or {}
+    if not goal.get("sha256"):
+        return {}
     return {
-        "sha256": previous["sha256"],
-        "checksum": previous["sha1"],
-        "size": previous["size"],
-        "survivor_count": previous["survivors"],
+        "sha256": goal["sha256"],
+        "checksum": goal["sha1"],
+        "size": goal["size"],
+        "survivor_count": goal["survivors"],
         "source_mtime": None,
         "reason": "rollback",
         "due": False,
-        "path": previous["path"],
+        "path": goal["path"],
         "staged": None,
         "live": main["path"],
         "expect": main["sha256"],
         "converts": False,
-        "pin": {"path": source.get("path"), "size": source.get("size"), "mtime_ns": source.get("mtime_ns")},
+        "pin": pin,
     }
 
 
