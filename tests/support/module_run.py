@@ -11,10 +11,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import ansible.module_utils
-from ansible.module_utils import basic
+from ansible.module_utils import _internal, basic
 
 ROOT = Path(__file__).resolve().parents[2]
 for _list, _entry in ((ansible.module_utils.__path__, "module_utils"), (sys.path, "library")):
@@ -49,6 +49,17 @@ def answer_of(out: str) -> Dict[str, Any]:
     return answer
 
 
+@contextlib.contextmanager
+def as_on_a_target() -> Iterator[None]:
+    """Let a module answer as on a target, also where another test has made this process a controller."""
+    was = _internal.is_controller
+    _internal.is_controller = False
+    try:
+        yield
+    finally:
+        _internal.is_controller = was
+
+
 def run_here(module: str, args: Dict[str, Any], check: bool = False, diff: bool = False) -> Dict[str, Any]:
     """Run `library/<module>.py` in this process and return its result."""
     name = importlib.import_module(module)
@@ -63,7 +74,7 @@ def run_here(module: str, args: Dict[str, Any], check: bool = False, diff: bool 
         warnings._global_warnings.clear()
         warnings._global_deprecations.clear()
     try:
-        with contextlib.redirect_stdout(out):
+        with contextlib.redirect_stdout(out), as_on_a_target():
             name.main()
     except SystemExit:
         pass
