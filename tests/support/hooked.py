@@ -38,9 +38,10 @@ seen = {{
     "blocking": [os.get_blocking(number) for number in (0, 1, 2)],
     "report": report,
 }}
-with open(directory + "/prepared.tmp", "w") as file:
+writing = directory + f"/prepared.{{os.getpid()}}"
+with open(writing, "w") as file:
     json.dump(seen, file)
-os.replace(directory + "/prepared.tmp", directory + "/prepared")
+os.replace(writing, directory + "/prepared")
 print("the playbook's output")
 {behaviour}
 with open(report, "w") as file:
