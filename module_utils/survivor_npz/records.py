@@ -152,11 +152,11 @@ def refuse(source: Source, offset: int, index: int, span: Span) -> None:
     Raises:
         ConvertError: always.
     """
+    if offset >= span.end and not span.closed:
+        raise truncated(source, index)
     window = source.read(offset, MAX_RECORD)
     if len(window) == MAX_RECORD and next(record_ends(window), None) is None:
         _refuse_giant(source, offset, index, window)
-    if offset >= span.end and not span.closed:
-        raise truncated(source, index)
     explain(source, offset, index)
 
 
