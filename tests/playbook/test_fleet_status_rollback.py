@@ -12,7 +12,7 @@ GONE = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port"
 
 def test_status_shows_every_copy_while_a_rig_is_down(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
-    assert fleet.run("prepare.yml").rc == 0
+    fleet.converge()
     fleet.npz("rig-6600").write_bytes(b"twelve days old")
     fleet.ram("zeus").parent.mkdir(parents=True)
     fleet.ram("zeus").write_bytes(b"warm RAM disk")
@@ -42,7 +42,7 @@ def test_rollback_brings_the_previous_npz_everywhere_and_pins_it(tmp_path: Path)
     run = fleet.run("rollback.yml")
     assert run.rc != 0
     assert "nothing to go back to" in " ".join(run.tail.split())
-    assert fleet.run("prepare.yml").rc == 0
+    fleet.converge()
     first = fleet.sha256("zeus")
     fleet.write_survivors(200)
     assert fleet.run("prepare.yml").rc == 0

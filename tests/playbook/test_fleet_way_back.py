@@ -15,7 +15,7 @@ def named(run: Run) -> Dict[str, str]:
 
 def start(tmp_path: Path) -> BreakableFleet:
     fleet = BreakableFleet(tmp_path / "fleet", rigs=("rig-6600", "rig-6600b"))
-    assert fleet.run("prepare.yml").rc == 0
+    fleet.converge()
     fleet.write_survivors(200)
     return fleet
 
@@ -97,7 +97,7 @@ def test_the_playbook_runs_on_a_laptop(tmp_path: Path) -> None:
 
 def test_a_tag_that_no_condition_thought_of(tmp_path: Path) -> None:
     fleet = BreakableFleet(tmp_path / "fleet", rigs=("rig-6600",))
-    assert fleet.run("prepare.yml").rc == 0
+    fleet.converge()
     fleet.write_survivors(200)
     run = fleet.run("step25.yml", "--tags", "tagged", "--skip-tags", "convert")
     assert run.rc != 0, run.out
