@@ -19,7 +19,8 @@ from ansible.utils.display import Display
 
 # Modules find our package through the setting `module_utils`; a plugin has to be told.
 ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[2] / "module_utils"))
-from ansible.module_utils.survivor_npz.screen import Lines, clock, harmless
+from ansible.module_utils.survivor_npz.screen import Lines, clock
+from ansible.module_utils.survivor_npz.told import told
 
 display = Display()
 
@@ -27,7 +28,6 @@ BATCH = 500  # lines in one message to the screen
 HALF_ANSWERS, START_PATIENCE, START_GRACE = 5, 60.0, 4.0
 PAUSE, WAIT, QUIET_WAIT = 0.5, 5.0, 10.0  # seconds: between pieces of output; for output at the host
 SETTLED = 0.15  # seconds of silence after which a line without an end is shown
-BAD = ("failed", "timeout", "stopped", "refused", "lost")
 BEYOND = (
     "What the script started on other hosts by itself, over SSH, is beyond us: look there for left workers."
 )
@@ -186,32 +186,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             display.display("\n".join(lines[first : first + BATCH]))
 
     def _result(self, answer: Dict[str, Any], verdict: str = "", message: str = "") -> Dict[str, Any]:
-        """Shape what became `__survivor_npz_run`."""
-        record: Dict[str, Any] = answer["record"] if isinstance(answer.get("record"), dict) else {}
-        if not verdict:
-            verdict = record.get("verdict") or ("refused" if answer.get("refused") else "")
-            verdict = verdict or ("failed" if answer.get("failed") else "none")
-        source = answer.get("refused") or record or answer
-        started = not self._task.check_mode and not self._args["follow"] and bool(answer.get("run"))
-        text = message or record.get("message") or answer.get("msg") or answer.get("message", "")
-        result = {
-            key: source.get(key)
-            for key in ("pid", "start", "log", "exit_code", "elapsed", "log_cut", "creates")
-        }
-        return {
-            **result,
-            "run": source.get("run"),
-            "record": source["record"] if isinstance(source.get("record"), str) else None,
-            "command": answer.get("command") or source.get("command"),
-            "verdict": verdict,
-            "started": started,
-            "running": bool(answer.get("running")),
-            "left_running": record.get("left_running", []),
-            "tail": [harmless(line) for line in record.get("tail", [])],
-            "message": text,
-            "changed": started or verdict == "would_start",
-            **({"failed": True, "msg": text} if verdict in BAD else {"failed": False}),
-        }
+        starts = not self._task.check_mode and not self._args["follow"]
+        return told(answer, verdict, message, starts)
 
     # -- asking the host -------------------------------------------------------------------------------
 
