@@ -12,6 +12,7 @@ description:
   - Works over any connection. A connection that breaks is made again; the script never notices.
   - Ctrl-C or SIGTERM on the controller stops the script with its children; with O(follow) only the watching.
   - An action plugin does the work (C(plugins/action)).
+extends_documentation_fragment: survivor_npz_job
 options:
   dir:
     description: Pipeline directory.
@@ -24,37 +25,6 @@ options:
   script:
     description: The script, relative to O(dir). Required unless O(follow).
     type: str
-  args:
-    description: Its arguments. No shell sees them.
-    type: list
-    elements: str
-    default: []
-  environment:
-    description: Environment variables for the script.
-    type: dict
-    default: {}
-  creates:
-    description: Files, relative to O(dir), that the run must write to be a success.
-    type: list
-    elements: str
-    default: []
-  timeout:
-    description: Seconds after which the script is stopped, output or none. V(0) means no limit.
-    type: float
-    default: 0
-  grace:
-    description: Seconds between SIGTERM and SIGKILL when it is stopped.
-    type: float
-    default: 5
-  npz:
-    description: What the run record shall say of the NPZ.
-    type: dict
-    default: {}
-  proved:
-    description: The hosts that proved the NPZ, for the record.
-    type: list
-    elements: str
-    default: []
   detach:
     description: Return after the start and two seconds of life.
     type: bool

@@ -11,6 +11,7 @@ description:
     connection and the controller and owns the lock, the time limit, the log and the run record.
   - One run at a time per pipeline directory. A lock left by a dead run or by a restart never blocks.
   - To see the output live use M(survivor_npz_live), which is built on this module.
+extends_documentation_fragment: survivor_npz_job
 options:
   state:
     description:
@@ -28,37 +29,6 @@ options:
       - The script, relative to O(dir). Run as it is if it may be executed, else with C(bash).
       - Required for O(state=started).
     type: str
-  args:
-    description: Its arguments. No shell sees them.
-    type: list
-    elements: str
-    default: []
-  environment:
-    description: Environment variables for the script, beside the ones that the module runs with.
-    type: dict
-    default: {}
-  creates:
-    description: Files, relative to O(dir), that the run must write to be a success.
-    type: list
-    elements: str
-    default: []
-  timeout:
-    description: Seconds after which the script is stopped, output or none. V(0) means no limit.
-    type: float
-    default: 0
-  grace:
-    description: Seconds between SIGTERM and SIGKILL when it is stopped.
-    type: float
-    default: 5
-  npz:
-    description: What the record shall say of the NPZ (C(sha256), C(survivor_count)).
-    type: dict
-    default: {}
-  proved:
-    description: The hosts that proved the NPZ, for the record.
-    type: list
-    elements: str
-    default: []
   token:
     description: Names the request, so that one repeated after a lost connection finds its own run.
     type: str

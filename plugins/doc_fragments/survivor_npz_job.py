@@ -1,0 +1,42 @@
+"""Options that say which job Step 2.5 is: the modules that start it have them in common."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """See DOCUMENTATION."""
+
+    DOCUMENTATION = r"""
+options:
+  args:
+    description: Arguments of the script. No shell sees them.
+    type: list
+    elements: str
+    default: []
+  environment:
+    description: Environment variables for the script, beside the ones that the module runs with.
+    type: dict
+    default: {}
+  creates:
+    description: Files, relative to O(dir), that the run must write to be a success.
+    type: list
+    elements: str
+    default: []
+  timeout:
+    description: Seconds after which the script is stopped, output or none. V(0) means no limit.
+    type: float
+    default: 0
+  grace:
+    description: Seconds between SIGTERM and SIGKILL when it is stopped.
+    type: float
+    default: 5
+  npz:
+    description: What the run record shall say of the NPZ (C(sha256), C(survivor_count)).
+    type: dict
+    default: {}
+  proved:
+    description: The hosts that proved the NPZ, for the record.
+    type: list
+    elements: str
+    default: []
+"""
