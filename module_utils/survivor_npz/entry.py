@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the managed block in Step 2.5's script calls: prepare the fleet, then start the script supervised.
 
-Runs as a plain file beside supervisor.py (`python3 -I entry.py`), standard library only. It never returns to
+Runs as a plain file beside supervise/ (`python3 -I entry.py`), standard library only. It never returns to
 the script that called it: either it ends with an exit code and a message, or it becomes the supervisor that
 starts the script anew, with SURVIVOR_NPZ_PROVEN_SHA256 set and its arguments untouched. What prepare.yml
 prints goes to standard error, so that standard output is the script's alone.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib.util
+import importlib
 import json
 import os
 import re
@@ -71,14 +71,16 @@ def command_of(script: str, shell: str, flags: str, arguments: List[str]) -> Lis
 
 def refuse_second_run(directory: str) -> None:
     """Raise Stop while another run holds the lock: preparing would only waste its time."""
-    spec = importlib.util.spec_from_file_location("supervisor", os.path.join(HERE, "supervisor.py"))
-    if spec is None or spec.loader is None:
-        raise Stop(f"{HERE}/supervisor.py can't be loaded")
-    supervisor: Any = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(supervisor)
-    note: Optional[Dict[str, Any]] = supervisor.holder(directory)
+    sys.path.insert(0, HERE)
+    try:
+        importlib.import_module("supervise")
+        del sys.path[0]  # only the package is looked for there
+        lock: Any = importlib.import_module("supervise.lock")
+    except ImportError as error:
+        raise Stop(f"{HERE}/supervise can't be loaded: {error}") from error
+    note: Optional[Dict[str, Any]] = lock.holder(directory)
     if note is not None:
-        raise Stop(supervisor.refusal(note), EXIT_REFUSED)
+        raise Stop(lock.refusal(note), EXIT_REFUSED)
 
 
 def environment(checkout: str) -> Dict[str, str]:
@@ -213,7 +215,7 @@ def start(given: argparse.Namespace) -> NoReturn:
     supervisor = [
         sys.executable,
         "-I",
-        os.path.join(HERE, "supervisor.py"),
+        os.path.join(HERE, "supervise"),
         "--foreground",
         "--dir",
         given.dir,

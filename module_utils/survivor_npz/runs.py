@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import inspect
 import json
 import os
 import re
@@ -16,8 +15,11 @@ import sys
 import time
 from typing import Any, Dict, List, Optional, Set, Tuple
 
-from ansible.module_utils.survivor_npz import supervisor
-from ansible.module_utils.survivor_npz.supervisor import Process, family, look_at, read_json, send
+from ansible.module_utils.survivor_npz.supervise import bundle
+from ansible.module_utils.survivor_npz.supervise.home import home, read_json, records
+from ansible.module_utils.survivor_npz.supervise.lock import holder, orphaned, refusal
+from ansible.module_utils.survivor_npz.supervise.processes import Process, boot_id, family, look_at, send
+from ansible.module_utils.survivor_npz.supervise.run import GRACE
 
 RUN_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9]+")
 LIMIT = 1 << 20
@@ -51,7 +53,6 @@ def start(job: Dict[str, Any]) -> Dict[str, Any]:
     """
     mine, its = socket.socketpair()
     with mine, its:
-        # The program's text goes in through stdin: nothing is left on disk, and a full disk is no matter.
         child = subprocess.Popen(
             # --dir is for those who read `ps`.
             [sys.executable, "-I", "-", "--job", str(its.fileno()), "--dir", job["dir"]],
@@ -66,7 +67,7 @@ def start(job: Dict[str, Any]) -> Dict[str, Any]:
         its.close()
         if child.stdin is not None:
             with contextlib.suppress(BrokenPipeError), child.stdin as text:
-                text.write(inspect.getsource(supervisor).encode())
+                text.write(bundle.text().encode())
         with mine.makefile("rw", encoding="utf-8") as channel:
             channel.write(json.dumps(job) + "\n")
             channel.flush()
@@ -80,7 +81,7 @@ def start(job: Dict[str, Any]) -> Dict[str, Any]:
 
 def finished(directory: str, run: Optional[str] = None) -> Dict[str, Any]:
     """Return the record of a run that is over (default: the last one), {} where there is none."""
-    paths = supervisor.records(directory)
+    paths = records(directory)
     chosen = [path for path in paths if run is None or os.path.basename(path) == run]
     record = read_json(os.path.join(chosen[-1], "record.json")) if chosen else {}
     if record.get("state") == "running":
@@ -90,12 +91,12 @@ def finished(directory: str, run: Optional[str] = None) -> Dict[str, Any]:
 
 def query(directory: str) -> Dict[str, Any]:
     """Tell whether a run is on, and of the last one that ended. Writes nothing."""
-    note = supervisor.holder(directory)
+    note = holder(directory)
     if note is None:
-        note = supervisor.orphaned(directory) or None
+        note = orphaned(directory) or None
     if note is None:
         return {"running": False, "last": finished(directory), "message": "Step 2.5 is not running"}
-    return {"running": True, **note, "message": supervisor.refusal(note)}
+    return {"running": True, **note, "message": refusal(note)}
 
 
 def stop(directory: str, run: Optional[str] = None) -> Dict[str, Any]:
@@ -103,12 +104,12 @@ def stop(directory: str, run: Optional[str] = None) -> Dict[str, Any]:
 
     Returns its record, {} where nothing runs. Raises RunError if it can't be ended.
     """
-    note = supervisor.holder(directory)
+    note = holder(directory)
     if note is None:
-        note = supervisor.orphaned(directory)
+        note = orphaned(directory)
     if not note or (run is not None and note["run"] != run):
         return {}
-    grace = float(note.get("grace") or supervisor.GRACE)
+    grace = float(note.get("grace") or GRACE)
     process = (note["supervisor"], note["supervisor_start"])
     if not note.get("orphans") and send(process, signal.SIGTERM) and _wait({process}, grace + 12):
         return finished(directory, note["run"])
@@ -152,16 +153,16 @@ def read(directory: str, run: str, offset: int = 0, wait: float = 0.0, limit: in
     """
     if not RUN_NAME.fullmatch(run):
         raise RunError(f"{run!r} is not the name of a run")
-    home = os.path.join(supervisor.home(directory), "runs", run)
+    place = os.path.join(home(directory), "runs", run)
     began = time.monotonic()
     until = began + wait
     try:
-        log = os.open(os.path.join(home, "log"), os.O_RDONLY | os.O_NOFOLLOW)
+        log = os.open(os.path.join(place, "log"), os.O_RDONLY | os.O_NOFOLLOW)
     except OSError as error:
-        raise RunError(f"The log of run {run} can't be read: {error.strerror}: {home}/log") from None
+        raise RunError(f"The log of run {run} can't be read: {error.strerror}: {place}/log") from None
     try:
         while True:
-            record = read_json(os.path.join(home, "record.json"))
+            record = read_json(os.path.join(place, "record.json"))
             running = _supervised(record)
             if record.get("state") == "running" and not running:
                 record = finished(directory, run)  # it may have ended between the two looks
@@ -173,11 +174,11 @@ def read(directory: str, run: str, offset: int = 0, wait: float = 0.0, limit: in
         if running and wait and time.time() - stat.st_mtime < SETTLE:
             time.sleep(SETTLE)  # the rest of the line may follow
             stat = os.fstat(log)
-        end, times = _times(os.path.join(home, "times"), offset, min(offset + limit, stat.st_size))
+        end, times = _times(os.path.join(place, "times"), offset, min(offset + limit, stat.st_size))
         data = os.pread(log, max(0, end - offset), offset)
     finally:
         os.close(log)
-    note = read_json(os.path.join(supervisor.home(directory), "lock")) if running else record
+    note = read_json(os.path.join(home(directory), "lock")) if running else record
     answer = {
         "data": base64.b64encode(data).decode(),
         "offset": offset + len(data),
@@ -195,9 +196,7 @@ def read(directory: str, run: str, offset: int = 0, wait: float = 0.0, limit: in
 
 def _supervised(record: Dict[str, Any]) -> bool:
     stat = look_at(record.get("supervisor", 0)) if record.get("state") == "running" else None
-    return (
-        stat is not None and stat[1] == record["supervisor_start"] and record["boot"] == supervisor.boot_id()
-    )
+    return stat is not None and stat[1] == record["supervisor_start"] and record["boot"] == boot_id()
 
 
 def _age(record: Dict[str, Any]) -> float:

@@ -8,7 +8,8 @@ from typing import List, Tuple
 
 import pytest
 from ansible.module_utils.survivor_npz import runs
-from launch import Launcher, Place, Sshd, alive, shown, until
+from launch import Place, Sshd, alive, until
+from launcher import Launcher, shown
 
 pytest_plugins = ("launch_fixtures",)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import List
 
 from ansible.module_utils.survivor_npz import runs
-from launch import Launcher, Screen, alive, shown
+from launch import alive
+from launcher import Launcher, Screen, shown
 
 pytest_plugins = ("launch_fixtures",)
 

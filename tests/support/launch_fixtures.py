@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-from launch import SSHD, Launcher, Place, Sshd
+from launch import SSHD, Place, Sshd
+from launcher import Launcher
 
 
 @pytest.fixture

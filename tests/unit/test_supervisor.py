@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.survivor_npz import runs, supervisor
+from ansible.module_utils.survivor_npz import runs
+from ansible.module_utils.survivor_npz.supervise import home, lock, processes
 from launch import Place, alive, until
 
 pytest_plugins = ("launch_fixtures",)
@@ -69,7 +70,7 @@ def test_script_without_a_shebang_runs_as_a_shell_would_run_it(place: Place) -> 
 def test_missing_program_is_a_clear_refusal_that_leaves_no_run_behind(place: Place) -> None:
     with pytest.raises(runs.RunError, match=r"Cannot start /no/such/program in .*: No such file"):
         runs.start({"dir": str(place.dir), "command": ["/no/such/program"]})
-    assert supervisor.records(str(place.dir)) == []
+    assert home.records(str(place.dir)) == []
     assert runs.query(str(place.dir))["running"] is False
 
 
@@ -86,7 +87,7 @@ def test_second_launch_is_refused_with_pid_start_and_log_of_the_first(place: Pla
         "playbooks/stop.yml",
     ):
         assert known in str(refusal.value)
-    assert len(supervisor.records(str(place.dir))) == 1
+    assert len(home.records(str(place.dir))) == 1
 
 
 def test_of_many_launches_at_once_one_wins(place: Place) -> None:
@@ -115,7 +116,7 @@ def test_looking_never_makes_a_launch_fail(place: Place) -> None:
 
     def look() -> None:
         while not over.is_set():
-            supervisor.holder(str(place.dir))
+            lock.holder(str(place.dir))
 
     watcher = threading.Thread(target=look)
     watcher.start()
@@ -174,9 +175,9 @@ def test_record_and_lock_from_before_a_restart_never_block(place: Place) -> None
 def test_signal_never_hits_a_process_that_got_the_pid_of_another(place: Place) -> None:
     place.script("sleep 60")
     record = place.start()
-    stat = supervisor.look_at(record["pid"])
+    stat = processes.look_at(record["pid"])
     assert stat
-    assert supervisor.send((record["pid"], stat[1] - 1), signal.SIGKILL) is False
+    assert processes.send((record["pid"], stat[1] - 1), signal.SIGKILL) is False
     assert alive(record["pid"])
 
 
@@ -265,7 +266,7 @@ def test_disk_almost_full_at_the_start_means_a_whole_run_or_none(small_disk: Pat
     except runs.RunError as error:
         assert "Cannot keep a run record" in str(error)
         assert "No space left on device" in str(error)
-        assert supervisor.records(str(small_disk)) == []
+        assert home.records(str(small_disk)) == []
         assert free < 250_000
     else:
         assert (record["verdict"], record["exit_code"]) == ("failed", 3)
@@ -297,7 +298,7 @@ def test_only_the_newest_20_runs_are_kept(place: Place) -> None:
     keep.mkdir()
     place.script("true")
     record = place.run()
-    kept = [os.path.basename(path) for path in supervisor.records(str(place.dir))]
+    kept = [os.path.basename(path) for path in home.records(str(place.dir))]
     assert kept == [f"20200101T0000{number:02d}Z-1" for number in range(6, 25)] + [record["run"]]
     assert keep.exists()
 

@@ -1,0 +1,13 @@
+"""Start the supervisor from its files: `python3 -I …/supervise --foreground …`."""
+
+import importlib
+import os
+import sys
+
+if __name__ == "__main__":
+    here = os.path.dirname(os.path.abspath(__file__))
+    # Python has put this directory on its path; but a room is to be found through the package, and only so.
+    sys.path[:] = [os.path.dirname(here), *(path for path in sys.path if os.path.abspath(path) != here)]
+    importlib.import_module("supervise")
+    del sys.path[0]
+    sys.exit(importlib.import_module("supervise.main").main())

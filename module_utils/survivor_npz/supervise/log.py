@@ -1,0 +1,74 @@
+"""The output of a run on disk: `log`, and beside it `times`, which tells when each piece of it came.
+
+`times` maps bytes of the log to elapsed time, for those who read it later: pairs of little-endian uint64,
+byte and millisecond.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import time
+from typing import Any, Dict, List, Optional
+
+TAIL_LINES = 30
+_RING = 65536
+
+
+class Log:
+    """The run's output on disk, and its last 64 KiB in memory. A full disk never stops the script."""
+
+    def __init__(self, directory: str) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        self.path = os.path.join(directory, "log")
+        self._log = os.open(self.path, flags, 0o644)
+        self._times = os.open(os.path.join(directory, "times"), flags, 0o644)
+        self._began = self._marked = self._retry = time.monotonic()
+        self._marked -= 1
+        self._tail = bytearray()
+        self.size = self.seen = 0
+        self.cut: Optional[Dict[str, Any]] = None
+
+    def write(self, data: bytes) -> bool:
+        """Keep `data`; True if this is the moment in which the log got cut."""
+        self.seen += len(data)
+        self._tail += data
+        del self._tail[:-_RING]
+        moment = time.monotonic()
+        if self.cut:
+            if moment < self._retry:
+                self.cut["lost"] += len(data)
+                return False
+            lost = self.cut["lost"]
+            data = (
+                f"\n[survivor_npz: {lost} bytes of output are missing here: {self.cut['why']}]\n".encode()
+                + data
+            )
+        try:
+            if moment - self._marked >= 0.5:
+                self._marked = moment
+                os.write(self._times, struct.pack("<QQ", self.size, int((moment - self._began) * 1000)))
+            while data:
+                done = os.write(self._log, data)
+                self.size += done
+                data = data[done:]
+        except OSError as error:
+            self._retry = moment + 5
+            first = self.cut is None
+            self.cut = self.cut or {"at": self.size, "lost": 0, "why": os.strerror(error.errno or 0)}
+            self.cut["lost"] += len(data)
+            return first
+        return False
+
+    def tail(self) -> List[str]:
+        """Return the last lines, each cut to what a screen can show."""
+        lines = bytes(self._tail).decode(errors="backslashreplace").rstrip("\n").split("\n")[-TAIL_LINES:]
+        return [line.rstrip("\r").rpartition("\r")[2][:600] for line in lines]
+
+    def close(self) -> None:
+        """Push it to disk, as far as the disk allows."""
+        for descriptor in (self._log, self._times):
+            with contextlib.suppress(OSError):
+                os.fsync(descriptor)
+            os.close(descriptor)
