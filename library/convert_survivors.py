@@ -9,8 +9,8 @@ short_description: Convert survivors from JSON to NPZ, only when needed
 description:
   - Converts C(bidirectional_survivors.json), which Step 1 writes, to the NPZ of schema 3 (22 arrays) that
     Step 2.5 reads, and writes a sidecar beside it that says what it was made from.
-  - Decides by stats and checksums whether a conversion is needed and returns the RV(reason). Nothing is read
-    or written where the NPZ is fresh.
+  - Decides by stats and checksums whether a conversion is needed and returns the RV(reason). Where the
+    NPZ is fresh, nothing is written, and of the JSON nothing is read.
   - Refuses what is no list of survivors, and every value that its array can't hold, and names the byte or
     the record. The former NPZ stays whole and live after every failure.
   - The same JSON gives the same bytes, whatever the clock, the path or the number of workers.
@@ -63,12 +63,12 @@ attributes:
   platform:
     platforms: posix
     support: full
-    description: Linux.
 requirements:
   - numpy >= 1.24
   - orjson >= 3.9.15
 notes:
   - numpy and orjson are needed on the target host only when something is converted.
+  - Linux only. O(unsafe_writes) does nothing here. Nothing is ever written in place.
 seealso:
   - module: ansible.builtin.copy
 author:
@@ -168,6 +168,10 @@ elapsed:
   description: Seconds by phase (C(decide), C(read), C(pack), C(digest), C(write), C(total)).
   returned: success
   type: dict
+owner:
+  description: Owner of the file at O(dest). Likewise C(group), C(mode), C(uid), C(gid) and C(state).
+  returned: success, where O(dest) exists
+  type: str
 code:
   description: Why it was refused or failed, as a stable word such as V(json_missing) or V(bad_field).
   returned: failure
@@ -212,7 +216,7 @@ def _result(outcome: convert.Outcome) -> Dict[str, Any]:
     return result
 
 
-def _diff(outcome: convert.Outcome) -> Dict[str, Any]:
+def _diff(outcome: convert.Outcome, attributes: Dict[str, Any]) -> Dict[str, Any]:
     before = {
         "npz_sha256": outcome.live_sha256,
         "npz_mtime_ns": outcome.live_mtime_ns,
@@ -226,21 +230,18 @@ def _diff(outcome: convert.Outcome) -> Dict[str, Any]:
             "survivor_count": outcome.survivor_count,
         }
     header = f"{outcome.dest} ({outcome.reason}: {outcome.why}; JSON mtime_ns {outcome.source['mtime_ns']})"
+    before.update(attributes.get("before", {}))
+    after.update(attributes.get("after", {}))
     return {"before_header": header, "after_header": header, "before": before, "after": after}
 
 
-def _set_attributes(module: AnsibleModule, outcome: convert.Outcome) -> bool:
-    """Apply the common file arguments to what stands now, or in check mode will stand."""
+def _set_attributes(module: AnsibleModule, outcome: convert.Outcome, diff: Dict[str, Any]) -> bool:
+    """Apply the common file arguments to what stands now, or in check mode will stand. No mtime moves."""
     path = outcome.staged if outcome.staged and not module.params["activate"] else outcome.dest
     if not os.path.lexists(path) or outcome.live_is_symlink:
         return False
-    status = os.stat(path)
-    changed = module.set_fs_attributes_if_different(
-        module.load_file_common_arguments(module.params, path=path), False
-    )
-    if not module.check_mode:
-        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    return bool(changed)
+    wanted = module.load_file_common_arguments(module.params, path=path)
+    return bool(module.set_fs_attributes_if_different(wanted, False, diff=diff))
 
 
 def _run(module: AnsibleModule) -> None:
@@ -259,9 +260,10 @@ def _run(module: AnsibleModule) -> None:
         )
     )
     result = _result(outcome)
-    result["changed"] = _set_attributes(module, outcome) or outcome.changed
+    attributes: Dict[str, Any] = {}
+    result["changed"] = _set_attributes(module, outcome, attributes) or outcome.changed
     if module._diff:
-        result["diff"] = _diff(outcome)
+        result["diff"] = _diff(outcome, attributes)
     for warning in outcome.warnings:
         module.warn(warning)
     module.exit_json(**result)
@@ -276,20 +278,15 @@ def main() -> None:
         module.fail_json(msg=error.message, code=error.code)
     except OSError as error:
         module.fail_json(
-            msg=f"{error.filename or params_path(module)}: {error.strerror or error}.", code="system"
+            msg=f"{error.filename or module.params['dest']}: {error.strerror or error}.", code="system"
         )
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         module.fail_json(
             msg=f"convert_survivors failed in {os.path.basename(where.filename)}:{where.lineno}: "
-            f"{type(error).__name__}: {error}. Nothing live was changed by this step. Report this.",
+            f"{type(error).__name__}: {error}. Run again, and report this.",
             code="internal",
         )
-
-
-def params_path(module: AnsibleModule) -> str:
-    """The path to name where the system names none."""
-    return str(module.params["dest"])
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ message)`; nothing live has changed then. numpy and orjson are imported only whe
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import Any, Dict, List, NamedTuple, Optional
@@ -23,7 +24,7 @@ from ansible.module_utils.survivor_npz.leftovers import clean, leftovers
 from ansible.module_utils.survivor_npz.libraries import demand_libraries
 from ansible.module_utils.survivor_npz.names import Names
 from ansible.module_utils.survivor_npz.outcome import Clock, Options, Outcome
-from ansible.module_utils.survivor_npz.recover import SwitchError, exclusive, recover
+from ansible.module_utils.survivor_npz.recover import SwitchError, recover
 from ansible.module_utils.survivor_npz.source import stat_source
 from ansible.module_utils.survivor_npz.stage import Made, System, refresh, refusal, stage
 from ansible.module_utils.survivor_npz.switch import activate
@@ -65,6 +66,7 @@ def run(options: Options) -> Outcome:
 def _run(options: Options, names: Names) -> Outcome:
     clock = Clock()
     source = stat_source(options.src)
+    _demand_two_files(source, names)
     if not options.check:
         _recover(names)
     decision = freshness.decide(names, source, options.force, options.prng_encoding)
@@ -81,6 +83,13 @@ def _run(options: Options, names: Names) -> Outcome:
     _tidy(job)
     clock.lap("decide")
     return _convert(job)
+
+
+def _demand_two_files(source: os.stat_result, names: Names) -> None:
+    """Step 1's work is not to be replaced by what is made of it."""
+    for path in (names.live, names.sidecar):
+        if os.path.exists(path) and os.path.samestat(source, os.stat(path)):
+            raise ConvertError("bad_argument", f"{path} is the JSON itself: src and dest are one file.")
 
 
 def _recover(names: Names) -> None:
@@ -101,11 +110,16 @@ def _demand_room(job: _Job) -> None:
     """Refuse before any work what could not be put into place after it."""
     if job.decision.live and job.decision.live.is_symlink:
         raise freshness.symlink_refusal(job.names.live)
-    path = job.names.sidecar
-    if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
-        raise ConvertError(
-            "sidecar_not_a_file", f"{path} is no regular file: the sidecar can't go there. Move it away."
-        )
+    names = job.names
+    for path in (names.sidecar, names.previous, names.sidecar_previous, names.pinned):
+        if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+            raise ConvertError(
+                "sidecar_not_a_file" if path == names.sidecar else "place_not_a_file",
+                f"{path} is no regular file, and its place is needed. Move it away.",
+            )
+    if not os.access(names.directory, os.W_OK | os.X_OK):
+        number = errno.EROFS if os.statvfs(names.directory).f_flag & os.ST_RDONLY else errno.EACCES
+        raise refusal(names, OSError(number, os.strerror(number), names.live))
 
 
 def _unchanged(job: _Job) -> Outcome:
@@ -224,8 +238,7 @@ def _make(job: _Job) -> Made:
 def _put(job: _Job, made: Made, is_live: bool) -> None:
     """Write what was made. Bytes that are live already only get their sidecar and mtime."""
     if is_live:
-        with exclusive(job.names):
-            refresh(job.names, made)
+        refresh(job.names, made)
         activate(job.names, made.sha256, expect=made.sha256, sidecars=True)
         _tidy(job)
         return

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import stat
+import time
 from typing import Any, Dict, Iterator, Optional
 
-from ansible.module_utils.survivor_npz import durable
+from ansible.module_utils.survivor_npz import durable, smallfile
 from ansible.module_utils.survivor_npz.digest import sha256_or_none
 from ansible.module_utils.survivor_npz.names import Names
+
+_PATIENCE_S = 30.0
 
 
 class SwitchError(Exception):
     """A switch that was refused. Nothing live has changed.
 
-    Codes: moved, not_staged, corrupt, symlink, not_a_file, no_previous, no_directory, system.
+    Codes: moved, not_staged, corrupt, symlink, not_a_file, no_previous, no_directory, busy, system.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -33,9 +35,33 @@ def short(sha256: Optional[str]) -> str:
     return sha256[:12] if sha256 else "no file"
 
 
+def _try_lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _lock(fd: int, directory: str) -> None:
+    end = time.monotonic() + _PATIENCE_S
+    while not _try_lock(fd):
+        if time.monotonic() > end:
+            raise SwitchError(
+                "busy",
+                f"{directory}: another process has held its lock for {_PATIENCE_S:.0f} s. "
+                f"Find it with `fuser -v {directory}` or `lsof {directory}`, end it, then run again.",
+            )
+        time.sleep(0.01)
+
+
 @contextlib.contextmanager
 def exclusive(names: Names) -> Iterator[None]:
-    """Hold the directory's flock, so that two controllers can't pass the same check together."""
+    """Hold the directory's flock, so that two controllers can't pass the same check together.
+
+    Raises:
+        SwitchError: no_directory, system, busy (nobody of ours holds it for long: it is held for renames).
+    """
     try:
         fd = os.open(names.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
@@ -43,7 +69,7 @@ def exclusive(names: Names) -> Iterator[None]:
             "no_directory", f"{names.directory}: {error.strerror}. Create the directory, then run again."
         ) from error
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        _lock(fd, names.directory)
         yield
     except OSError as error:
         raise SwitchError(
@@ -76,14 +102,24 @@ def live_sha256(names: Names) -> Optional[str]:
     return sha256_or_none(names.live)
 
 
+def demand_live(names: Names, live: Optional[str], expect: Optional[str]) -> None:
+    """Compare-and-swap: refuse where `live` isn't `expect` any more (digests; None: no file).
+
+    Raises:
+        SwitchError: moved.
+    """
+    if live != expect:
+        raise SwitchError(
+            "moved",
+            f"{names.live} changed since this run looked at it: {short(expect)} then, {short(live)} now. "
+            "Another controller or program writes it; find out which, then run again.",
+        )
+
+
 def read_pin(names: Names) -> Dict[str, Any]:
     """Rollback's mark: `{"sha256": …, "source": {"path", "size", "mtime_ns"}}`; empty where there is none."""
-    try:
-        with open(names.pinned, encoding="utf-8") as file:
-            content = json.load(file)
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) and isinstance(content.get("source"), dict) else {}
+    content = smallfile.load(names.pinned)
+    return content if content and isinstance(content.get("source"), dict) else {}
 
 
 def relink(source: str, target: str) -> None:
@@ -98,12 +134,8 @@ def relink(source: str, target: str) -> None:
 
 def sidecar_sha256(path: str) -> Optional[str]:
     """The NPZ's SHA-256 that a sidecar names; None for no, or no readable, sidecar."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
-    except (OSError, ValueError):
-        return None
-    value = content.get("npz_sha256") if isinstance(content, dict) else None
+    content = smallfile.load(path)
+    value = content.get("npz_sha256") if content else None
     return value if isinstance(value, str) else None
 
 

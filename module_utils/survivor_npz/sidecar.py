@@ -6,20 +6,14 @@ import json
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
-from ansible.module_utils.survivor_npz import schema
+from ansible.module_utils.survivor_npz import schema, smallfile
 
 Sidecar = Dict[str, Any]
-_LIMIT = 16 << 20
 
 
 def load(path: str) -> Optional[Sidecar]:
     """A sidecar, of whatever program; None where there is none that can be read."""
-    try:
-        with open(path, "rb") as file:
-            content = json.loads(file.read(_LIMIT))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return content if isinstance(content, dict) else None
+    return smallfile.load(path)
 
 
 def records_npz(content: Optional[Sidecar], sha256: str) -> bool:
@@ -27,7 +21,8 @@ def records_npz(content: Optional[Sidecar], sha256: str) -> bool:
     if not content or content.get("npz_sha256") != sha256:
         return False
     kinds = {"source": dict, "left_out": dict, "defaulted": dict, "warnings": list, "survivor_count": int}
-    return all(isinstance(content.get(key), kind) for key, kind in kinds.items())
+    whole = all(isinstance(content.get(key), kind) for key, kind in kinds.items())
+    return whole and source_of(content) is not None and isinstance(content["source"].get("sha256"), str)
 
 
 def source_of(sidecar: Optional[Sidecar]) -> Optional[Tuple[int, int]]:

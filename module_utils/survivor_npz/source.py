@@ -15,6 +15,7 @@ from ansible.module_utils.survivor_npz.errors import ConvertError
 _BLOCK = 1 << 20
 # A file written within one tick of the kernel's clock can change again without a new mtime.
 _TICK_NS = 20_000_000
+_PATIENCE_TICKS = 10
 _STILL_WRITING_S = 120
 
 
@@ -79,11 +80,7 @@ class Source:
             raise ConvertError(
                 "json_unreadable", f"{path}: {error.strerror}. Make it readable for the user of this run."
             ) from error
-        status = os.fstat(self.fd)
-        while 0 <= time.time_ns() - status.st_mtime_ns < _TICK_NS:
-            time.sleep(_TICK_NS / 1e9)
-            status = os.fstat(self.fd)
-        self.stamp = stamp_of(status)
+        self.stamp = stamp_of(self._settled())
         self.size = self.stamp.size
 
     def __enter__(self) -> Source:
@@ -96,6 +93,16 @@ class Source:
         where: Optional[TracebackType],
     ) -> None:
         os.close(self.fd)
+
+    def _settled(self) -> os.stat_result:
+        """Stat the file once its last write is a tick old; a file that never rests is being written."""
+        for _ in range(_PATIENCE_TICKS):
+            status = os.fstat(self.fd)
+            if not 0 <= time.time_ns() - status.st_mtime_ns < _TICK_NS:
+                return status
+            time.sleep(_TICK_NS / 1e9)
+        os.close(self.fd)
+        raise self._changed("it is being written at this moment")
 
     def read(self, offset: int, length: int) -> bytes:
         """Up to `length` bytes at `offset`; fewer only at the end of the file as it was first seen.

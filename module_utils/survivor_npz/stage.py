@@ -11,6 +11,7 @@ from ansible.module_utils.survivor_npz import durable, sidecar
 from ansible.module_utils.survivor_npz.errors import ConvertError
 from ansible.module_utils.survivor_npz.freshness import Live
 from ansible.module_utils.survivor_npz.names import Names
+from ansible.module_utils.survivor_npz.recover import demand_live, exclusive, live_sha256
 from ansible.module_utils.survivor_npz.sidecar import Sidecar
 
 
@@ -62,6 +63,8 @@ def refusal(names: Names, error: OSError) -> ConvertError:
     """The message for a disk that refuses."""
     path = error.filename2 or error.filename or names.directory
     kept = "What was live is live still."
+    if names.outgoing_files():
+        kept = "The switch had begun: the next run ends it."
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ConvertError(
             "no_space",
@@ -85,6 +88,7 @@ def stage(names: Names, made: Made, live: Optional[Live]) -> None:
     """Write the NPZ and its pending sidecar; both are on the disk when this returns.
 
     Raises:
+        SwitchError: as `exclusive`.
         OSError: as the system says it.
     """
     pending, staged = names.pending(made.sha256), names.staged(made.sha256)
@@ -100,20 +104,25 @@ def stage(names: Names, made: Made, live: Optional[Live]) -> None:
         if live and os.geteuid() == 0 and (live.uid or live.gid):
             durable.chown(temp, live.uid, live.gid)
     durable.set_mtime(Names.temp(staged), made.mtime_ns)
-    durable.replace(Names.temp(pending), pending)
-    durable.replace(Names.temp(staged), staged)
-    durable.sync_dir(names.directory)
+    # Together, as for those who hold the lock: another run may be removing what is half there.
+    with exclusive(names):
+        durable.replace(Names.temp(pending), pending)
+        durable.replace(Names.temp(staged), staged)
+        durable.sync_dir(names.directory)
 
 
 def refresh(names: Names, made: Made) -> None:
     """Give the live NPZ, whose bytes are those just made, today's sidecar and mtime.
 
     Raises:
+        SwitchError: moved: something else is live by now; or as `exclusive`.
         OSError: as the system says it.
     """
-    temp = Names.temp(names.sidecar)
-    durable.unlink(temp)
-    durable.write_file(temp, sidecar.dump(made.sidecar), 0o666 & ~_umask())
-    durable.set_mtime(names.live, made.mtime_ns)
-    durable.replace(temp, names.sidecar)
-    durable.sync_dir(names.directory)
+    with exclusive(names):
+        demand_live(names, live_sha256(names), made.sha256)
+        temp = Names.temp(names.sidecar)
+        durable.unlink(temp)
+        durable.write_file(temp, sidecar.dump(made.sidecar), 0o666 & ~_umask())
+        durable.set_mtime(names.live, made.mtime_ns)
+        durable.replace(temp, names.sidecar)
+        durable.sync_dir(names.directory)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from typing import Any, Dict, NamedTuple, Optional
 
 from ansible.module_utils.survivor_npz import durable
@@ -16,6 +17,7 @@ from ansible.module_utils.survivor_npz.recover import (
     SwitchError,
     adopt_outgoing,
     adopt_sidecar,
+    demand_live,
     exclusive,
     live_sha256,
     relink,
@@ -34,13 +36,16 @@ class Switch(NamedTuple):
     previous: Optional[str]
 
 
-def _compare(names: Names, live: Optional[str], expect: Optional[str]) -> None:
-    if live != expect:
-        raise SwitchError(
-            "moved",
-            f"{names.live} changed since this run looked at it: {short(expect)} then, {short(live)} now. "
-            "Another controller or program writes it; find out which, then run again.",
-        )
+def _demand_places(names: Names, sidecars: bool) -> None:
+    """What can't be replaced must show before the switch, not in its middle."""
+    places = [names.previous]
+    if sidecars:
+        places += [names.sidecar, names.sidecar_previous, names.pinned]
+    for path in places:
+        if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+            raise SwitchError(
+                "not_a_file", f"{path} is no regular file, and its place is needed. Move it away."
+            )
 
 
 def _keep_outgoing(names: Names, live: Optional[str]) -> None:
@@ -91,10 +96,11 @@ def activate(
                 _settle_pin(names, sha256, pin)
                 durable.unlink(names.staged(sha256))
             return Switch(False, live, live, None)
-        _compare(names, live, expect)
+        demand_live(names, live, expect)
+        _demand_places(names, sidecars)
         if check:
             return Switch(True, live, sha256, live)
-        _demand_staged(names, sha256)
+        _demand_staged(names, sha256, sidecars and pin is None)
         _keep_outgoing(names, live)
         if pin is not None:
             write_pin(names, sha256, pin)
@@ -109,7 +115,7 @@ def activate(
         return Switch(True, live, sha256, live)
 
 
-def _demand_staged(names: Names, sha256: str) -> None:
+def _demand_staged(names: Names, sha256: str, with_sidecar: bool) -> None:
     staged = names.staged(sha256)
     found = sha256_or_none(staged)
     if found is None:
@@ -121,6 +127,12 @@ def _demand_staged(names: Names, sha256: str) -> None:
             "staged. Run again: it will be staged anew.",
         )
     durable.sync_file(staged)
+    # Only a rollback may bring back an NPZ that nobody of ours wrote, and that never had a sidecar.
+    sidecars = (names.pending(sha256), names.sidecar, names.sidecar_previous)
+    if with_sidecar and sha256 not in [sidecar_sha256(path) for path in sidecars]:
+        raise SwitchError(
+            "not_staged", f"{sidecars[0]} is not there: the staged NPZ lost its sidecar. Run again."
+        )
 
 
 def _settle_pin(names: Names, sha256: str, pin: Optional[Dict[str, Any]]) -> None:
@@ -144,7 +156,7 @@ def revert(
         live = live_sha256(names)
         if live == old:
             return Switch(False, live, live, None)
-        _compare(names, live, new)
+        demand_live(names, live, new)
         if old is not None and sha256_or_none(names.previous) != old:
             raise SwitchError(
                 "no_previous",

@@ -135,6 +135,13 @@ def test_a_directory_without_permission_to_write_keeps_the_old_pair(shared_place
     shared_place.check_settled(old)
 
 
+def test_a_fresh_run_of_another_user_than_the_owner_is_no_failure(shared_place: Place) -> None:
+    shared_place.run()
+    shared_place.directory.chmod(0o755)
+    answer = as_nobody(shared_place, mode="0644")
+    assert (answer.get("reason"), answer.get("changed")) == ("fresh", False), answer
+
+
 def test_a_json_without_permission_to_read_is_refused(shared_place: Place) -> None:
     shared_place.json.chmod(0o600)
     old = str(shared_place.live())
