@@ -13,10 +13,11 @@ description:
     stays whatever its C(gpu_count), since Step 1 and Step 2.5 run there.
   - C(script_path) becomes C(survivor_npz_pipeline_dir), C(username) becomes C(ansible_user).
   - With C(use_ramdisk), C(survivor_npz_paths) gets the copy under C(ramdisk_path) as well, so that it must be
-    there.
-  - C(python_env), C(gpu_count) and C(gpu_type) become C(distributed_config_*) variables, for information.
-    Other keys are not read. A password in the file goes nowhere.
-  - A file that is empty, cut, malformed, or without a coordinator or a rig ends the command with exit code 4.
+    there. It is called C(survivor_npz_file), unless the path itself ends in C(.npz).
+  - C(python_env), C(gpu_count), C(gpu_type) and a C(ramdisk_path) in use become C(distributed_config_*)
+    variables. Other keys are not read. A password in the file goes nowhere.
+  - A file that is empty, cut, malformed, or without a coordinator or a rig ends the command with exit code 4,
+    and so does an option that is none.
     Ansible would otherwise hand such a file to its next inventory plugin and go on with an empty fleet.
 notes:
   - Use it as C(-i distributed_config.json), or through a YAML file that holds the options below.
@@ -33,7 +34,7 @@ options:
     type: str
     default: ~/distributed_prng_analysis/distributed_config.json
   coordinator:
-    description: Inventory name of the node C(localhost).
+    description: Inventory name of the node C(localhost), however that is spelt.
     type: str
     default: zeus
   coordinator_group:
@@ -86,12 +87,12 @@ host_vars:
     ansible_port: 2222
 """
 
-import json
 import os
 import re
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import ansible.module_utils
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
 
@@ -104,128 +105,27 @@ except ImportError:  # ansible-core before 2.19 trusts every inventory
         return value
 
 
+# Modules find our package through the setting `module_utils`; a plugin has to be told.
+ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[2] / "module_utils"))
+from ansible.module_utils.survivor_npz.nodes import COORDINATOR, HOST_NAME, Node, NodesError, read_nodes
+
 FILE_NAME = "distributed_config.json"
 OURS = re.compile(r"^plugin:\s*([\"']?)distributed_config\1\s*(#.*)?$", re.MULTILINE)
-NPZ = "bidirectional_survivors_binary.npz"
-RAM_DISK = "/dev/shm/prng/step2"  # noqa: S108 the pipeline's own directory
-HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
 
 
-@dataclass(frozen=True)
-class Node:
-    """One entry of `nodes`, checked."""
-
-    hostname: str
-    gpu_count: int
-    username: str | None
-    script_path: str | None
-    ram_copy: str | None
-    notes: dict[str, Any]
-
-    @property
-    def is_coordinator(self) -> bool:
-        """Whether this is the machine that the pipeline itself runs on."""
-        return self.hostname == "localhost"
-
-    @property
-    def variables(self) -> dict[str, Any]:
-        """Host variables, but those of the connection."""
-        found: dict[str, Any] = {f"distributed_config_{key}": value for key, value in self.notes.items()}
-        if self.script_path:
-            found["survivor_npz_pipeline_dir"] = self.script_path
-        if self.ram_copy:
-            found["survivor_npz_paths"] = [trust_as_template("{{ survivor_npz_file }}"), self.ram_copy]
-        return found
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _value in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} stands twice in one object")
+def host_variables(node: Node) -> dict[str, Any]:
+    """Host variables of a node, but those of the connection."""
+    found: dict[str, Any] = {f"distributed_config_{key}": value for key, value in node.notes.items()}
+    if node.script_path:
+        found["survivor_npz_pipeline_dir"] = node.script_path
+    if node.ram_disk:
+        copy = "{{ distributed_config_ramdisk_path }}"
+        if not node.ram_disk.endswith(".npz"):
+            copy += "/{{ survivor_npz_file }}"
+        # Only our own text is a template: whatever the file says is none.
+        found["distributed_config_ramdisk_path"] = node.ram_disk.rstrip("/") or "/"
+        found["survivor_npz_paths"] = [trust_as_template("{{ survivor_npz_file }}"), trust_as_template(copy)]
     return found
-
-
-def read_nodes(path: str) -> list[Node]:
-    """Nodes of the file in its order: one coordinator, at least one rig that is on, no name twice.
-
-    Raises:
-        AnsibleParserError: naming the file, and the place or the node.
-    """
-    try:
-        with open(path, "rb") as file:
-            text = file.read().decode("utf-8")
-        if not text.strip():
-            raise ValueError(f"it is empty ({len(text)} bytes)")
-        content = json.loads(text, object_pairs_hook=_unique)
-        nodes = _nodes(content)
-    except OSError as error:
-        raise AnsibleParserError(f"{path}: {error.strerror}") from error
-    except json.JSONDecodeError as error:
-        cut = " (the file ends there: was it cut?)" if error.pos >= len(text.rstrip()) - 1 else ""
-        place = f"line {error.lineno}, column {error.colno}"
-        raise AnsibleParserError(f"{path}: no JSON at {place}: {error.msg}{cut}") from error
-    except (ValueError, RecursionError) as error:
-        raise AnsibleParserError(f"{path}: {error}") from error
-    return nodes
-
-
-def _nodes(content: Any) -> list[Node]:
-    if not isinstance(content, dict) or not isinstance(content.get("nodes"), list):
-        raise ValueError("it holds no object with a list 'nodes'")
-    nodes = [_node(index, item) for index, item in enumerate(content["nodes"])]
-    names = [node.hostname.lower() for node in nodes]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"hostname {name!r} stands in {names.count(name)} nodes")
-    if "localhost" not in names:
-        raise ValueError("no node has the hostname 'localhost', so the coordinator is unknown")
-    if len(nodes) == 1:
-        raise ValueError("'localhost' is the only node: there is no rig")
-    if not any(node.gpu_count for node in nodes if not node.is_coordinator):
-        raise ValueError("every rig has gpu_count 0: the whole fleet is switched off")
-    return nodes
-
-
-def _node(index: int, item: Any) -> Node:
-    where = f"nodes[{index}]"
-    if not isinstance(item, dict):
-        raise ValueError(f"{where} is no object but {json.dumps(item)[:60]}")
-    hostname = _text(where, item, "hostname")
-    if not hostname or not HOST_NAME.fullmatch(hostname):
-        raise ValueError(f"{where}: hostname {hostname!r} is no host name or address")
-    where = f"{where} ({hostname})"
-    gpu_count = item.get("gpu_count")
-    if type(gpu_count) is not int or gpu_count < 0:
-        raise ValueError(f"{where}: gpu_count {gpu_count!r} is no whole number from 0")
-    notes = {"gpu_count": gpu_count}
-    for key in ("gpu_type", "python_env"):
-        if _text(where, item, key):
-            notes[key] = item[key]
-    username, script_path = _text(where, item, "username"), _text(where, item, "script_path")
-    return Node(hostname, gpu_count, username, script_path, _ram_copy(where, item), notes)
-
-
-def _text(where: str, item: dict[str, Any], key: str) -> str | None:
-    value = item.get(key)
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value.strip() or any(ord(char) < 32 for char in value):
-        raise ValueError(f"{where}: {key} {value!r} is no text")
-    return value
-
-
-def _ram_copy(where: str, item: dict[str, Any]) -> str | None:
-    use = item.get("use_ramdisk")
-    if use is not None and not isinstance(use, bool):
-        raise ValueError(f"{where}: use_ramdisk {use!r} is neither true nor false")
-    path = _text(where, item, "ramdisk_path") or RAM_DISK
-    if not use:
-        return None
-    if not os.path.isabs(path):
-        raise ValueError(f"{where}: ramdisk_path {path!r} is no absolute path")
-    return path if path.endswith(".npz") else os.path.join(path, NPZ)
 
 
 class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # ansible-core has no types
@@ -261,10 +161,15 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # ansible-cor
             self.set_options()
             source = path
         else:
-            self._read_config_data(path)
+            unknown = sorted(map(str, set(self._read_config_data(path)) - set(self.get_options())))
+            if unknown:
+                raise AnsibleParserError(f"{path}: unknown keys: {', '.join(unknown)}")
             source = os.path.expanduser(self.get_option("path"))
             source = os.path.join(os.path.dirname(os.path.abspath(path)), source)
-        nodes = read_nodes(source)
+        try:
+            nodes = read_nodes(source)
+        except NodesError as error:
+            raise AnsibleParserError(str(error)) from None  # or its cause would be told once more
         names = self._names(source, nodes)
         coordinators, rigs = self.get_option("coordinator_group"), self.get_option("rigs_group")
         for group, variables in ((coordinators, "coordinator_vars"), (rigs, "rigs_vars")):
@@ -277,7 +182,7 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # ansible-cor
                 self.display.warning(f"{source}: {name} has gpu_count 0: switched off, left out of the fleet")
                 continue
             self.inventory.add_host(name, group=coordinators if node.is_coordinator else rigs)
-            own = {**node.variables, **self._connection(node, name), **self._extra(name)}
+            own = {**host_variables(node), **self._connection(node, name), **self._extra(name)}
             for key, value in own.items():
                 self.inventory.set_variable(name, key, value)
 
@@ -285,18 +190,19 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # ansible-cor
         """Inventory name by hostname."""
         aliases = dict(self.get_option("aliases"))
         names = {node.hostname: str(aliases.pop(node.hostname, node.hostname)) for node in nodes}
-        if "localhost" not in self.get_option("aliases"):
-            names["localhost"] = self.get_option("coordinator")
+        if COORDINATOR not in self.get_option("aliases"):
+            names[COORDINATOR] = self.get_option("coordinator")
         if aliases:
             listed = ", ".join(map(str, aliases))
             raise AnsibleParserError(f"{source}: no node has the hostname of these aliases: {listed}")
         unknown = [str(name) for name in self.get_option("host_vars") if name not in names.values()]
         if unknown:
             raise AnsibleParserError(f"{source}: no node is called as host_vars says: {', '.join(unknown)}")
-        groups = [self.get_option("coordinator_group"), self.get_option("rigs_group")]
-        taken = [*groups, *names.values()]
+        ours = [self.get_option("coordinator_group"), self.get_option("rigs_group")]
+        taken = ["all", "ungrouped", *ours, *names.values()]
         for name in taken:
-            if taken.count(name) > 1 or not HOST_NAME.fullmatch(name):
+            is_group = name in self.inventory.groups and name in names.values()
+            if is_group or taken.count(name) > 1 or not HOST_NAME.fullmatch(name):
                 said = "is no host name, or two hosts or groups have it"
                 raise AnsibleParserError(f"{source}: the name {name!r} {said}")
         return names

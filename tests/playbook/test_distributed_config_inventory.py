@@ -72,7 +72,7 @@ def test_variables_reach_a_task_as_plain_values(fleet_file: Path, tmp_path: Path
     out = " ".join(done.stdout.split())
     assert "rig-6600 is 192.168.3.120" in out
     assert "rig-6600b is rig-6600b" in out
-    assert '"N.npz", "/dev/shm/prng/step2/bidirectional_survivors_binary.npz"' in out
+    assert '"N.npz", "/dev/shm/prng/step2/N.npz"' in out
 
 
 def test_beside_hosts_ini_the_later_source_wins(fleet_file: Path, tmp_path: Path) -> None:

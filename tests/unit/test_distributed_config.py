@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.errors import AnsibleError
 from ansible.inventory.data import InventoryData
+from ansible.module_utils.survivor_npz.nodes import NodesError, read_nodes
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import inventory_loader
 
@@ -17,7 +18,8 @@ plugin = sys.modules[type(inventory_loader.get("distributed_config")).__module__
 
 ZEUS = {"hostname": "localhost", "username": "michael", "gpu_count": 2, "script_path": "/home/m/prng"}
 RIG = {"hostname": "rig-6600", "username": "michael", "gpu_count": 8, "script_path": "/home/m/prng"}
-RAM = "/dev/shm/prng/step2/bidirectional_survivors_binary.npz"
+RAM = "/dev/shm/prng/step2"
+COPY = "{{ distributed_config_ramdisk_path }}"
 
 
 def write(directory: Path, content: Any) -> str:
@@ -27,15 +29,14 @@ def write(directory: Path, content: Any) -> str:
 
 
 def nodes(directory: Path, *items: Any) -> list[Any]:
-    found: list[Any] = plugin.read_nodes(write(directory, {"nodes": list(items)}))
-    return found
+    return list(read_nodes(write(directory, {"nodes": list(items)})))
 
 
 def test_every_place_where_the_file_can_be_cut_is_an_error(tmp_path: Path) -> None:
     whole = json.dumps({"nodes": [ZEUS, RIG]})
     for length in range(len(whole)):
-        with pytest.raises(AnsibleParserError, match=r"distributed_config\.json"):
-            plugin.read_nodes(write(tmp_path, whole[:length]))
+        with pytest.raises(NodesError, match=r"distributed_config\.json"):
+            read_nodes(write(tmp_path, whole[:length]))
 
 
 @pytest.mark.parametrize(
@@ -74,40 +75,67 @@ def test_every_place_where_the_file_can_be_cut_is_an_error(tmp_path: Path) -> No
     ],
 )
 def test_wrong_file_is_an_error_and_never_an_empty_fleet(tmp_path: Path, content: Any, says: str) -> None:
-    with pytest.raises(AnsibleParserError, match=says) as caught:
-        plugin.read_nodes(write(tmp_path, content))
+    with pytest.raises(NodesError, match=says) as caught:
+        read_nodes(write(tmp_path, content))
     assert str(tmp_path / "distributed_config.json") in str(caught.value)
 
 
 def test_not_utf8_and_missing_file_are_errors(tmp_path: Path) -> None:
     (tmp_path / "distributed_config.json").write_bytes(b'{"nodes": ["\xff"]}')
-    with pytest.raises(AnsibleParserError, match="0xff"):
-        plugin.read_nodes(str(tmp_path / "distributed_config.json"))
-    with pytest.raises(AnsibleParserError, match="No such file"):
-        plugin.read_nodes(str(tmp_path / "none.json"))
+    with pytest.raises(NodesError, match="0xff"):
+        read_nodes(str(tmp_path / "distributed_config.json"))
+    with pytest.raises(NodesError, match="No such file"):
+        read_nodes(str(tmp_path / "none.json"))
 
 
 @pytest.mark.parametrize(
-    ("given", "copy"),
+    ("given", "place", "copy"),
     [
-        ({}, None),
-        ({"use_ramdisk": False, "ramdisk_path": "/dev/shm/x"}, None),
-        ({"use_ramdisk": True}, RAM),
-        ({"use_ramdisk": True, "ramdisk_path": "/dev/shm/prng/step2"}, RAM),
-        ({"use_ramdisk": True, "ramdisk_path": "/dev/shm/prng/step2/"}, RAM),
-        ({"use_ramdisk": True, "ramdisk_path": "/mnt/ram/survivors.npz"}, "/mnt/ram/survivors.npz"),
+        ({}, None, None),
+        ({"use_ramdisk": False, "ramdisk_path": "/dev/shm/x"}, None, None),
+        ({"use_ramdisk": True}, RAM, f"{COPY}/{{{{ survivor_npz_file }}}}"),
+        ({"use_ramdisk": True, "ramdisk_path": f"{RAM}/"}, RAM, f"{COPY}/{{{{ survivor_npz_file }}}}"),
+        ({"use_ramdisk": True, "ramdisk_path": "/mnt/ram/survivors.npz"}, "/mnt/ram/survivors.npz", COPY),
     ],
 )
 def test_ram_disk_becomes_a_path_that_must_be_there(
-    tmp_path: Path, given: dict[str, Any], copy: str | None
+    tmp_path: Path, given: dict[str, Any], place: str | None, copy: str | None
 ) -> None:
-    rig = nodes(tmp_path, ZEUS, {**RIG, **given})[1]
+    variables = plugin.host_variables(nodes(tmp_path, ZEUS, {**RIG, **given})[1])
     expected = None if copy is None else ["{{ survivor_npz_file }}", copy]
-    assert rig.variables.get("survivor_npz_paths") == expected
+    assert variables.get("survivor_npz_paths") == expected
+    assert variables.get("distributed_config_ramdisk_path") == place
 
 
-def fill(path: str) -> InventoryData:
+def test_localhost_in_capitals_is_no_rig_and_no_empty_group(tmp_path: Path) -> None:
+    inventory = fill(write(tmp_path, {"nodes": [{**ZEUS, "hostname": "LocalHost"}, RIG]}))
+    assert [host.name for host in inventory.groups["coordinator"].hosts] == ["zeus"]
+    assert [host.name for host in inventory.groups["rigs"].hosts] == ["rig-6600"]
+    with pytest.raises(NodesError, match="'localhost' stands in 2"):
+        nodes(tmp_path, ZEUS, {**RIG, "hostname": "LOCALHOST"})
+
+
+@pytest.mark.parametrize("name", ["all", "ungrouped", "rigs", "coordinator", "gpu"])
+def test_node_with_the_name_of_a_group_is_refused(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, {"nodes": [ZEUS, {**RIG, "hostname": name}]})
     inventory = InventoryData()
+    inventory.add_group("gpu")  # by an inventory source before ours
+    with pytest.raises(AnsibleError, match=f"the name '{name}'"):
+        fill(path, inventory)
+
+
+def test_error_is_told_once(tmp_path: Path) -> None:
+    for content, says in (('{"nodes": []} {}', "Extra data"), (None, "No such file or directory")):
+        path = write(tmp_path, content or "")
+        if content is None:
+            Path(path).unlink()
+        with pytest.raises(AnsibleError) as caught:
+            fill(path)
+        assert caught.value.message.count(says) == 1
+
+
+def fill(path: str, inventory: InventoryData | None = None) -> InventoryData:
+    inventory = inventory or InventoryData()
     instance = inventory_loader.get("distributed_config")
     super(type(instance), instance).parse(inventory, DataLoader(), path)
     instance.fill(path)
@@ -175,6 +203,8 @@ def test_groups_aliases_and_connection_variables_can_be_set(tmp_path: Path) -> N
         ({"rigs_group": "coordinator"}, "'coordinator'"),
         ({"aliases": {"rig-6600": "two words"}}, "'two words'"),
         ({"path": "none.json"}, "No such file"),
+        ({"alias": {"rig-6600": "x"}, "rig_vars": {}}, "unknown keys: alias, rig_vars"),
+        ({"rigs_group": "all"}, "'all'"),
     ],
 )
 def test_typing_error_in_the_options_is_named(tmp_path: Path, given: dict[str, Any], says: str) -> None:
