@@ -1,5 +1,6 @@
 """Make the project's module_utils importable as Ansible's modules import them, and signals usual."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -15,3 +16,6 @@ sys.path.insert(0, str(ROOT / "library"))
 signal.signal(signal.SIGINT, signal.default_int_handler)
 for usual in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
     signal.signal(usual, signal.SIG_DFL)
+
+# A shell that has it set would hide from tests that output is held back.
+os.environ.pop("PYTHONUNBUFFERED", None)

@@ -113,6 +113,7 @@ class Sshd:
             self.port = probe.getsockname()[1]
         (self.dir / "authorized").write_text((self.dir / "user.pub").read_text())
         key = (self.dir / "host.pub").read_text()
+        (self.dir / "banner").write_text("Welcome to zeus.\n\n" * 3)  # in the field it ate a first line
         (self.dir / "known").write_text(f"[127.0.0.1]:{self.port} {key}")
         settings = {
             "Port": self.port,
@@ -125,6 +126,7 @@ class Sshd:
             "PasswordAuthentication": "no",
             "PermitRootLogin": "yes",
             "PidFile": "none",
+            "Banner": self.dir / "banner",
         }
         (self.dir / "config").write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
         (self.dir / "log").touch()
