@@ -75,6 +75,10 @@ torture: $(VENV)/dev ## Every crash point, random kills, mutated inputs, the who
 	@pytest -m "slow or not slow" --timeout=7200 tests/torture $(ARGS)
 	@pytest -n 2 -m slow --timeout=600 tests/playbook $(ARGS)
 
+.PHONY: red
+red: $(VENV)/dev ## Take each protection of docs/incidents.md out, and see its test fail (part of torture)
+	@pytest -m slow --timeout=3600 tests/torture/test_protections.py $(ARGS)
+
 .PHONY: lock
 lock: ## Write the lock files anew (needs pip-tools)
 	@for name in requirements requirements-dev; do \

@@ -1,0 +1,12 @@
+"""All protections, in the order of the converter, the fleet, the launch."""
+
+from __future__ import annotations
+
+from typing import Tuple
+
+from protections import Protection
+from protections.converting import CONVERTING
+from protections.distributing import DISTRIBUTING
+from protections.launching import LAUNCHING
+
+PROTECTIONS: Tuple[Protection, ...] = CONVERTING + DISTRIBUTING + LAUNCHING
