@@ -119,8 +119,10 @@ record:
   returned: when it is over
   type: dict
 refused:
-  description: The run in the way.
-  returned: when a start is refused
+  description:
+    - The run in the way. Or C(lock), the path of a lock that somebody holds without a run; or C(changed), the
+      NPZ that is no longer the proved one.
+  returned: when a start or a stop is refused
   type: dict
 data:
   description:
@@ -167,6 +169,8 @@ def _started(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
 def _stopped(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
     if check:
         note = runs.query(args["dir"])
+        if note["running"] and "run" not in note:
+            raise runs.RunError(note["message"], note)
         return {**note, "changed": note["running"]}
     record = runs.stop(args["dir"], args["run"])
     if not record:
@@ -217,7 +221,8 @@ def main() -> None:
         else:
             result = runs.query(args["dir"])
     except runs.RunError as error:
-        module.fail_json(msg=str(error), refused=error.note or {}, running=bool(error.note))
+        note = error.note or {}
+        module.fail_json(msg=str(error), refused=note, running=bool(note) and "changed" not in note)
     except OSError as error:
         module.fail_json(msg=f"{error.strerror}: {error.filename or args['dir']}", refused={}, running=False)
     module.exit_json(**{"changed": False, **result})

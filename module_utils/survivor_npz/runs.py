@@ -107,6 +107,8 @@ def stop(directory: str, run: Optional[str] = None) -> Dict[str, Any]:
     note = holder(directory)
     if note is None:
         note = orphaned(directory)
+    if note and "run" not in note:
+        raise RunError(refusal(note), note)
     if not note or (run is not None and note["run"] != run):
         return {}
     grace = float(note.get("grace") or GRACE)

@@ -21,7 +21,7 @@ def told(answer: Dict[str, Any], verdict: str, message: str, starts: bool) -> Di
     record: Dict[str, Any] = answer["record"] if isinstance(answer.get("record"), dict) else {}
     if not verdict:
         verdict = record.get("verdict") or ("refused" if answer.get("refused") else "")
-        verdict = verdict or ("failed" if answer.get("failed") else "none")
+        verdict = verdict or ("lost" if answer.get("lost") else "failed" if answer.get("failed") else "none")
     source = answer.get("refused") or record or answer
     started = starts and bool(answer.get("run"))
     text = message or record.get("message") or answer.get("msg") or answer.get("message", "")

@@ -113,7 +113,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _foretell(self) -> Dict[str, Any]:
         """Check mode: ask, start nothing."""
         if self._args["follow"]:
-            return self._result(self._ask(state="query"))
+            return self._result(self._find())
         answer = self._ask(
             state="started", dir=self._args["dir"], **{key: self._args[key] for key in self._JOB}
         )
@@ -122,6 +122,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _find(self) -> Dict[str, Any]:
         answer = self._ask(state="query")
+        if answer.get("running") and "run" not in answer:  # a lock that somebody holds without a run
+            return {**answer, "failed": True, "msg": answer["message"]}
         if not answer.get("running") and answer.get("last"):
             last = answer["last"]
             answer["message"] = (
@@ -231,7 +233,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             elif time.monotonic() > until:
                 goes_on = "Step 2.5 goes on there" if self._run else "Whether Step 2.5 started is not known"
                 text = f"The connection to {self._host} is lost for good. {goes_on}: see playbooks/follow.yml"
-                return {"failed": True, "msg": f"{text}. ({trouble})"}
+                return {"failed": True, "lost": True, "msg": f"{text}. ({trouble})"}
             self._rest(pause)
             pause = min(pause * 1.5, 10.0)
             with contextlib.suppress(Exception):

@@ -31,7 +31,9 @@ options:
     type: float
     default: 5
   npz:
-    description: What the run record shall say of the NPZ (C(sha256), C(survivor_count)).
+    description:
+      - What the run record shall say of the NPZ (C(sha256), C(survivor_count), C(path)).
+      - With C(sha256) and C(path), nothing is started unless the file has those bytes once the lock is held.
     type: dict
     default: {}
   proved:

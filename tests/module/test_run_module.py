@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import time
 from typing import Any, Dict
 
+from ansible.module_utils.survivor_npz.told import told
 from launch import SCRIPT, Place, alive
 from module_run import run_here
 
@@ -60,6 +62,29 @@ def test_start_repeated_after_a_lost_answer_finds_its_own_run(place: Place) -> N
     assert (again["run"], again["running"]) == (first["run"], True)
     assert start(place, token=OTHER)["failed"]
     assert (place.dir / "starts").read_text() == "start\n"
+
+
+def test_npz_that_changed_since_the_proof_is_called_a_refusal_not_a_failure(place: Place) -> None:
+    place.script("true")
+    answer = start(place, npz={"sha256": "5e" * 32, "path": str(place.dir / SCRIPT)})
+    assert (answer["failed"], answer["running"]) == (True, False)
+    verdict = told(answer, "", "", starts=True)
+    assert (verdict["verdict"], verdict["started"]) == ("refused", False)
+    assert "changed between the proof and the start" in verdict["message"]
+
+
+def test_dry_stop_promises_nothing_where_no_run_holds_the_lock(place: Place) -> None:
+    (place.dir / ".survivor_npz").mkdir()
+    with open(place.dir / ".survivor_npz" / "lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        for check in (True, False):
+            answer = run(place, "stopped", check)
+            assert answer["failed"]
+            assert "may be running" in answer["msg"]
+
+
+def test_start_whose_connection_is_lost_for_good_is_called_lost() -> None:
+    assert told({"failed": True, "lost": True, "msg": "no route"}, "", "", starts=True)["verdict"] == "lost"
 
 
 def test_script_that_is_over_at_once_is_reported_over(place: Place) -> None:

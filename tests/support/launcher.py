@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import pty
@@ -17,8 +18,10 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import yaml
 from launch import Place
-from localfleet import ROOT
+from localfleet import NPZ, ROOT
 
+PROVEN = b"survivors, as proved"
+SHA256 = hashlib.sha256(PROVEN).hexdigest()
 GATE = [
     {
         "name": "Pass the gate, then launch",
@@ -30,7 +33,19 @@ GATE = [
                 "ansible.builtin.set_fact": {
                     "__survivor_npz_gate": True,
                     "__survivor_npz_dir": "{{ survivor_npz_pipeline_dir }}",
-                    "__survivor_npz_expected": {"sha256": "5e" * 32, "survivor_count": 84},
+                    "__survivor_npz_expected": {"sha256": SHA256, "survivor_count": 84},
+                    "__survivor_npz_fleet": {"coordinator": "zeus", "hosts": ["zeus"]},
+                    "__survivor_npz_proof": {
+                        "copies": [
+                            {
+                                "path": NPZ,
+                                "kind": "file",
+                                "sha256": SHA256,
+                                "exists": True,
+                                "required": True,
+                            }
+                        ]
+                    },
                     "__survivor_npz_proved": ["zeus", "rig-6600"],
                 },
             },
@@ -53,6 +68,7 @@ class Launcher:
 
     def __init__(self, place: Place, root: Path, hostvars: Optional[Dict[str, Any]] = None) -> None:
         self.place, self.root = place, root
+        (place.dir / NPZ).write_bytes(PROVEN)
         variables = {
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
 import os
 import signal
@@ -72,6 +74,38 @@ def test_missing_program_is_a_clear_refusal_that_leaves_no_run_behind(place: Pla
         runs.start({"dir": str(place.dir), "command": ["/no/such/program"]})
     assert home.records(str(place.dir)) == []
     assert runs.query(str(place.dir))["running"] is False
+
+
+def test_npz_that_another_controller_switched_after_the_proof_is_not_started_on(place: Place) -> None:
+    place.script("echo > started")
+    live = place.dir / "N.npz"
+    live.write_bytes(b"switched since")
+    npz = {"sha256": hashlib.sha256(b"proved").hexdigest(), "path": str(live)}
+    with pytest.raises(runs.RunError, match="changed between the proof and the start") as refusal:
+        place.start(npz=npz)
+    assert str(refusal.value).endswith("run again")
+    live.unlink()
+    with pytest.raises(runs.RunError, match=r"can't be read \(No such file"):
+        place.start(npz=npz)
+    assert home.records(str(place.dir)) == []
+    assert runs.query(str(place.dir))["running"] is False
+    live.write_bytes(b"proved")
+    assert place.run(npz=npz)["verdict"] == "ok"
+
+
+def test_lock_held_by_something_else_is_neither_a_run_nor_nothing(place: Place) -> None:
+    (place.dir / ".survivor_npz").mkdir()
+    path = place.dir / ".survivor_npz" / "lock"
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        answer = runs.query(str(place.dir))
+        assert (answer["running"], "run" in answer) == (True, False)
+        assert f"fuser -v {path}" in answer["message"]
+        with pytest.raises(runs.RunError, match=f"its lock {path} is held"):
+            runs.stop(str(place.dir))
+        place.script("true")
+        with pytest.raises(runs.RunError, match=f"lsof {path}"):
+            place.start()
 
 
 def test_second_launch_is_refused_with_pid_start_and_log_of_the_first(place: Place) -> None:

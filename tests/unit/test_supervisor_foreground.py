@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -58,6 +59,14 @@ def test_second_run_is_refused_on_standard_error(place: Place) -> None:
     assert done.returncode == 75
     assert f"pid {first['pid']}, started {first['start']}".encode() in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_hooked_script_is_not_started_on_an_npz_that_changed_after_the_look_at_it(place: Place) -> None:
+    place.script("echo started")
+    npz = {"sha256": "5e" * 32, "path": str(place.dir / "run_scorer_meta_optimizer.sh")}
+    done = run(place, "--known", json.dumps({"npz": npz}))
+    assert (done.returncode, done.stdout) == (75, b"")
+    assert b"changed between the proof and the start of Step 2.5" in done.stderr
 
 
 def test_playbook_is_refused_while_the_script_runs_by_hand(place: Place) -> None:

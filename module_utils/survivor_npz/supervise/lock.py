@@ -26,12 +26,17 @@ class Refused(Exception):  # noqa: N818 - it is an answer, not an error
 
 def refusal(note: Dict[str, Any]) -> str:
     """Say who holds the lock, since when, where its log is, and what can be done."""
+    if "run" not in note:
+        return (
+            f"Step 2.5 may be running: its lock {note['lock']} is held, but no live run is noted in it. Find "
+            f"who holds it with `fuser -v {note['lock']}` or `lsof {note['lock']}`, end that, and run again."
+        )
     what = f"Step 2.5 is running already on {note.get('host', 'this host')}"
     if note.get("orphans"):
         what = f"A run of Step 2.5 on {note.get('host')} lost its supervisor but is not over"
         what += f" (pids {', '.join(str(pid) for pid in note['orphans'])} live)"
     return (
-        f"{what}: pid {note.get('pid', 'not known yet')}, started {note.get('start', 'just now')}, "
+        f"{what}: pid {note.get('pid') or 'not known yet'}, started {note.get('start', 'just now')}, "
         f"log {note.get('log', 'not known yet')}. "
         "Watch it with playbooks/follow.yml, end it with playbooks/stop.yml."
     )
@@ -52,8 +57,12 @@ def orphaned(directory: str) -> Dict[str, Any]:
 
 
 def holder(directory: str) -> Optional[Dict[str, Any]]:
-    """Return the note of the run that holds the lock, None where the lock is free. Writes nothing."""
+    """Return the note of the run that holds the lock, None where the lock is free. Writes nothing.
+
+    Where the lock is held but notes no live run, all that is known is `lock`, its path.
+    """
     path = os.path.join(home(directory), "lock")
+    found: Dict[str, Any] = {"lock": path}
     for _ in range(20):
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
@@ -69,10 +78,12 @@ def holder(directory: str) -> Optional[Dict[str, Any]]:
             os.close(descriptor)
         note = read_json(path)
         stat = look_at(note.get("supervisor", 0))
-        if stat and stat[1] == note.get("supervisor_start") and note.get("pid"):
-            return note
+        if stat and stat[1] == note.get("supervisor_start"):
+            found = note
+            if note.get("pid"):
+                break
         time.sleep(0.05)  # just taken: its note is being written
-    return {}
+    return found
 
 
 def take_lock(directory: str) -> int:
@@ -96,7 +107,7 @@ def take_lock(directory: str) -> int:
             time.sleep(0.05)
     else:
         os.close(descriptor)
-        raise Refused({})
+        raise Refused({"lock": path})
     left = orphaned(directory)
     if left:
         os.close(descriptor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -20,11 +21,38 @@ from .supervisor import EXIT_TROUBLE, Supervisor
 EXIT_REFUSED = 75
 
 
+def other_bytes(npz: Dict[str, Any]) -> str:
+    """Say that the live NPZ is not the proved one any more; "" where it is, or where no proof is at hand.
+
+    Args:
+        npz: `sha256` and `path`, as proved before the lock was ours. Who switches next finds a run.
+    """
+    proved, path = npz.get("sha256"), npz.get("path")
+    if not proved or not path:
+        return ""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    except OSError as error:
+        found = f"it can't be read ({error.strerror})"
+    else:
+        if digest.hexdigest() == proved:
+            return ""
+        found = f"its SHA-256 is {digest.hexdigest()[:16]}…"
+    return (
+        f"{path} changed between the proof and the start of Step 2.5: {found}, proved was {proved[:16]}…. "
+        "Another controller or a program wrote it. Nothing was started; run again"
+    )
+
+
 def supervise(job: Dict[str, Any], outputs: Tuple[int, ...], tell: Callable[[Dict[str, Any]], None]) -> int:
     """Take the lock, start the job, watch it to its end.
 
     `tell` is called once, with `{"started": True, ...}`, `{"refused": note, "error": text}` or
-    `{"error": text}`. Returns the exit code.
+    `{"error": text}`. The note of a refusal is the run in the way, or `changed`: an NPZ that is no longer the
+    proved one. Returns the exit code.
     """
     job = dict(job, dir=os.path.realpath(job["dir"]))
     try:
@@ -35,6 +63,11 @@ def supervise(job: Dict[str, Any], outputs: Tuple[int, ...], tell: Callable[[Dic
     except OSError as error:
         tell({"error": f"Cannot keep a run record in {home(job['dir'])}: {error.strerror or error}"})
         return EXIT_TROUBLE
+    trouble = other_bytes(job.get("npz") or {})
+    if trouble:
+        shutil.rmtree(run.directory, ignore_errors=True)
+        tell({"refused": {"changed": job["npz"]}, "error": trouble})
+        return EXIT_REFUSED
     supervisor = Supervisor(run, outputs)
     try:
         supervisor.start()
