@@ -93,14 +93,13 @@ def environment(checkout: str) -> Dict[str, str]:
     return kept
 
 
-def settings_of(report: str, script: str, arguments: List[str]) -> str:
+def settings_of(report: str, arguments: List[str]) -> str:
     """Extra variables: prepare as before a run with these arguments: its inputs and sample are checked.
 
     A word that Ansible would take for a template stays out: the arguments only serve a warning there.
-    A script without the executable bit, which prepare.yml would complain of, has been started by a shell.
     """
     plain = [word for word in arguments if word.isprintable() and "{" not in word]
-    run = {"__survivor_npz_will_run": os.access(script, os.X_OK), "survivor_npz_scorer_args": plain}
+    run = {"__survivor_npz_will_run": True, "survivor_npz_scorer_args": plain}
     return json.dumps({"survivor_npz_report": report, **run})
 
 
@@ -199,7 +198,7 @@ def start(given: argparse.Namespace) -> NoReturn:
             given.ansible_playbook,
             *given.option,
             "-e",
-            settings_of(report, script, given.arguments),
+            settings_of(report, given.arguments),
             playbook,
         ]
         try:
@@ -210,7 +209,8 @@ def start(given: argparse.Namespace) -> NoReturn:
             raise Stop(f"the preparation failed with exit code {code}; why stands above", code)
         proof = proven(report, given.npz)
     os.environ[PROVEN] = proof["sha256"]
-    npz = {key: proof.get(key) for key in ("sha256", "survivor_count")}
+    # Another controller may switch before the lock is ours: the supervisor looks once more.
+    npz = {"sha256": proof["sha256"], "survivor_count": proof.get("survivor_count"), "path": given.npz}
     known = json.dumps({"npz": npz, "proved": proof.get("hosts", [])})
     supervisor = [
         sys.executable,

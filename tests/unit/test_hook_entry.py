@@ -47,12 +47,12 @@ def test_playbook_is_told_the_arguments_but_never_a_template(hooked: Hooked) -> 
     assert told["__survivor_npz_will_run"] is True
 
 
-def test_script_without_the_executable_bit_runs_by_a_shell_as_it_always_did(hooked: Hooked) -> None:
+def test_script_without_the_executable_bit_starts_without_the_files_that_it_needs(hooked: Hooked) -> None:
     hooked.script.chmod(0o644)
     assert hooked.run("100").returncode == 0
     assert hooked.arguments == ["100"]
     assert hooked.prepared is not None
-    assert json.loads(hooked.prepared["argv"][-2])["__survivor_npz_will_run"] is False
+    assert json.loads(hooked.prepared["argv"][-2])["__survivor_npz_will_run"] is True
 
 
 def test_standard_output_is_the_scripts_alone(hooked: Hooked) -> None:
@@ -65,7 +65,7 @@ def test_standard_output_is_the_scripts_alone(hooked: Hooked) -> None:
 def test_run_by_hand_leaves_log_and_record_like_a_playbooks_run(hooked: Hooked) -> None:
     hooked.run("100", env={"CODE": "3"})
     record = hooked.record
-    assert record["npz"] == {"sha256": hooked.sha256, "survivor_count": 3}
+    assert record["npz"] == {"sha256": hooked.sha256, "survivor_count": 3, "path": str(hooked.npz)}
     assert record["proved"] == ["zeus", "rig-6600"]
     assert (record["verdict"], record["exit_code"]) == ("failed", 3)
     assert record["command"][-2:] == [str(hooked.script), "100"]
