@@ -10,6 +10,8 @@ description:
   - Collects the facts that tasks set as C(__survivor_npz_report_<section>), and every failure by host.
   - Prints a table of hosts, the reason of the conversion, seconds per phase, and why the run stopped.
   - With C(survivor_npz_report) it also writes the same as JSON. C(-) prints it as the last line.
+  - A playbook of ours in which no task had anything to do, say with a C(--limit) that leaves out the
+    coordinator, ends with exit code 2 and says that nothing was done.
 requirements:
   - enable in configuration
 """
@@ -19,15 +21,26 @@ import json
 import os
 import re
 import time
+from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
+import ansible.module_utils
 from ansible import context  # type: ignore[attr-defined]
 from ansible.plugins.callback import CallbackBase
 
+ROOT = Path(__file__).resolve().parents[2]
+# Modules find our package through the setting `module_utils`; a plugin has to be told.
+ansible.module_utils.__path__.append(str(ROOT / "module_utils"))
+from ansible.module_utils.survivor_npz.screen import harmless
+
 PREFIX = "__survivor_npz_report_"
 LAUNCHING = ("step25.yml",)
+BEFORE_A_START = (*LAUNCHING, "prepare.yml", "rollback.yml")
+WHERE_TO_LOOK = "Look at the inventory (-i; groups coordinator and rigs), --limit, --tags and --skip-tags."
+NO_WORK = ("guard", "other")  # tasks that only look at who is played
 # Task files that belong to a phase of another name.
 PHASES = {
+    "coordinator": "guard",
     "probe": "preflight",
     "enough": "convert",
     "plan": "distribute",
@@ -88,7 +101,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self.playbook = ""
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin anew: one ansible-playbook may play several playbooks."""
+        self.playbook, self.is_ours, self.has_worked = "", False, False
         self.sections: Dict[str, Any] = {}
         self.seconds: Dict[str, float] = {}
         self.failures: Dict[str, str] = {}
@@ -100,7 +117,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     @_careful
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Remember which playbook this is."""
-        self.playbook = os.path.basename(str(playbook._file_name))
+        self._forget()
+        path = Path(str(playbook._file_name)).resolve()
+        self.playbook, self.is_ours = path.name, path.parent == ROOT / "playbooks"
 
     def _enter(self, phase: Optional[str]) -> None:
         now = time.monotonic()
@@ -118,10 +137,13 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     @_careful
     def v2_runner_on_ok(self, result: Any) -> None:
         """Collect the sections of the report."""
+        self.has_worked = self.has_worked or self._phase not in NO_WORK
         facts = result._result.get("ansible_facts") or {}
         for name, value in facts.items():
             if str(name).startswith(PREFIX) and value:
                 self.sections[str(name)[len(PREFIX) :]] = _plain(value)
+        if f"{PREFIX}options" in facts and os.path.isfile(self._path) and not context.CLIARGS.get("check"):
+            os.unlink(self._path)  # an earlier run's must not pass for this one's
 
     def _fail(self, result: Any, message: str) -> None:
         task = str(result._task._uuid)
@@ -144,15 +166,28 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     @_careful
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        """Print the report, and write it where it was asked for."""
+        """Print the report, write it where it was asked for; SystemExit where nothing was done at all."""
         self._enter(None)
         stopped = bool(stats.failures) or self.fatal_unreachable
+        if self.is_ours and not self.has_worked and not stopped:
+            self._show("", f"Nothing was done: nothing of {self.playbook} ran on the fleet. {WHERE_TO_LOOK}")
+            raise SystemExit(2)  # Ansible's own exit code would be 0
         if not self.sections and not stopped:
             return
         report = self._report(stopped)
-        for line in self._lines(report):
-            self._display.display(line)
+        self._show(*self._lines(report))
         self._save(report)
+
+    def _show(self, *lines: str) -> None:
+        """Show lines, one each: no name of a file or a link on some host can steer the terminal."""
+        for line in lines:
+            self._display.display(harmless(line).replace("\n", "\\n"))
+
+    @property
+    def _path(self) -> str:
+        """The file that the report goes to; "" where it goes to none."""
+        path = str((self.sections.get("options") or {}).get("path") or "")
+        return "" if path == "-" else os.path.expanduser(path)
 
     def _report(self, stopped: bool) -> Dict[str, Any]:
         faults = self.sections.get("faults") or {}
@@ -183,7 +218,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             lines += [*table(report["fleet"], ["host", "before", "action", "proof"]), ""]
         status = report.get("status")
         if status:
-            return lines + self._status(status)
+            return lines + self._status(status) + self._ending(report)
         for rig in report["skipped"] if report["fleet"] else []:
             lines.append(f"Left out by name: {rig} (survivor_npz_skip_rigs).")
         convert = report.get("convert") or {}
@@ -195,7 +230,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
                 if convert.get("due")
                 else "not converted"
             )
-            count = f", {convert['survivor_count']:,} survivors" if "survivor_count" in convert else ""
+            known = convert.get("survivor_count") is not None
+            count = f", {convert['survivor_count']:,} survivors" if known else ""
             lines.append(f"Conversion: {done} (reason: {convert.get('reason')}{count}).")
             lines += [f"  note: {note}" for note in convert.get("notes", [])]
         lines += [f"WARNING: {warning}" for warning in report.get("warnings") or []]
@@ -219,15 +255,23 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         return [*lines, "step25.yml would now:", *(f"  {action}" for action in status["would"])]
 
     def _ending(self, report: Dict[str, Any]) -> List[str]:
-        launching = self.playbook in LAUNCHING
         run = report["run"] or {}
-        lines = [f"Step 2.5: {run['message']}"] if run.get("message") else []
+        where = self._where(run) if report["ok"] else ""
+        lines = [f"Step 2.5: {run['message']}{where}"] if run.get("message") else []
         if not report["ok"]:
             lines += self._why(report)
-        if (launching or not report["ok"]) and not report["started"]:
+        waited_for = self.playbook in (LAUNCHING if report["ok"] else BEFORE_A_START)
+        # A connection that was lost leaves it open.
+        if waited_for and not report["started"] and run.get("verdict") != "lost":
             dry = "dry run" if report["check"] and report["ok"] else ""
             lines.append("Step 2.5 was NOT started" + (f" ({dry})." if dry else "."))
         return lines
+
+    def _where(self, run: Dict[str, Any]) -> str:
+        """Exit code and log of a run that ended well; of another one the failure below tells them."""
+        parts = {"exit code": run.get("exit_code"), "log": run.get("log")}
+        told = [f"{name} {value}" for name, value in parts.items() if value is not None]
+        return f" ({', '.join(told)})" if told else ""
 
     def _why(self, report: Dict[str, Any]) -> List[str]:
         by_message: Dict[str, List[str]] = {}
@@ -247,15 +291,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         return lines
 
     def _save(self, report: Dict[str, Any]) -> None:
-        path = (self.sections.get("options") or {}).get("path")
-        if not path:
-            return
-        content = json.dumps(report, ensure_ascii=False)
-        if path == "-":
-            self._display.display(content)
-        elif not report["check"]:
-            path = os.path.expanduser(path)
-            temp = f"{path}.tmp.{os.getpid()}"
+        if (self.sections.get("options") or {}).get("path") == "-":
+            self._display.display(json.dumps(report))  # all ASCII: nothing in it is obeyed by a terminal
+        elif self._path and not report["check"]:
+            temp = f"{self._path}.tmp.{os.getpid()}"
             with open(temp, "w", encoding="utf-8") as file:
-                file.write(content + "\n")
-            os.replace(temp, path)
+                file.write(json.dumps(report, ensure_ascii=False) + "\n")
+            os.replace(temp, self._path)

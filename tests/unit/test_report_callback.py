@@ -10,10 +10,13 @@ from typing import Any, Dict, List
 
 import pytest
 from ansible import context
+from localfleet import ROOT
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "plugins" / "callback"))
 
 import survivor_npz_report as module
+
+WELL = {"started": True, "message": "ended well", "exit_code": 0, "log": "/runs/1/log"}
 
 
 class Screen:
@@ -43,6 +46,15 @@ def result(host: str, task: str = "1", ignored: bool = False, **content: Any) ->
         _host=SimpleNamespace(get_name=lambda: host),
         _task=SimpleNamespace(_uuid=task, ignore_unreachable=ignored, name=f"role : probe | {task}"),
     )
+
+
+def plays(report: Any, playbook: str) -> None:
+    report.v2_playbook_on_start(SimpleNamespace(_file_name=str(ROOT / "playbooks" / playbook)))
+
+
+def works(report: Any, name: str) -> None:
+    report.v2_playbook_on_task_start(SimpleNamespace(name=f"survivor_npz : {name} | Do it"), False)
+    report.v2_runner_on_ok(result("zeus"))
 
 
 def told(report: Any, **sections: Any) -> None:
@@ -85,11 +97,79 @@ def test_an_unreachable_host_that_nobody_looks_after_stops_the_run(report: Any) 
 
 
 def test_a_rig_that_is_only_noted_does_not(report: Any) -> None:
-    told(report, convert={"reason": "fresh"}, run={"started": True, "message": "ended well"})
+    told(report, convert={"reason": "fresh"}, run=WELL)
     report.v2_runner_on_unreachable(result("rig-6600", ignored=True, msg="no route"))
     lines = end(report)
-    assert "Step 2.5: ended well" in lines
+    assert "Step 2.5: ended well (exit code 0, log /runs/1/log)" in lines
     assert not any("STOPPED" in line or "NOT started" in line for line in lines)
+
+
+@pytest.mark.parametrize("playbook", ["follow.yml", "stop.yml", "hook.yml", "status.yml"])
+def test_a_run_that_failed_while_it_was_followed_is_called_not_started(report: Any, playbook: str) -> None:
+    plays(report, playbook)
+    report.v2_runner_on_failed(result("zeus", msg="Step 2.5 failed: exit code 3"))
+    assert end(report, {"zeus": 1})[-1] == "STOPPED: zeus: Step 2.5 failed: exit code 3"
+
+
+@pytest.mark.parametrize("playbook", ["prepare.yml", "rollback.yml", "step25.yml"])
+def test_a_preparation_fails_and_somebody_believes_that_step_25_runs(report: Any, playbook: str) -> None:
+    plays(report, playbook)
+    report.v2_runner_on_failed(result("zeus", msg="no room"))
+    assert end(report, {"zeus": 1})[-1] == "Step 2.5 was NOT started."
+
+
+def test_a_start_whose_answer_was_lost_is_called_not_started(report: Any) -> None:
+    told(report, run={"started": False, "verdict": "lost", "message": "is lost", "log": None})
+    report.v2_runner_on_failed(result("zeus", msg="Whether Step 2.5 started is not known"))
+    assert not any("NOT started" in line for line in end(report, {"zeus": 1}))
+
+
+@pytest.mark.parametrize("playbook", ["stop.yml", "follow.yml", "hook.yml", "status.yml", "rollback.yml"])
+def test_nothing_was_done_and_exit_code_0_says_it_was(report: Any, playbook: str) -> None:
+    for ran in ([], ["coordinator"], ["guard"]):
+        plays(report, playbook)
+        for name in ran:
+            works(report, name)
+        with pytest.raises(SystemExit) as caught:
+            end(report)
+        assert caught.value.code == 2
+        assert report._display.lines[-1].startswith(f"Nothing was done: nothing of {playbook} ran")
+    plays(report, playbook)
+    works(report, "stop")
+    end(report)
+
+
+def test_a_second_playbook_of_the_same_call_shows_the_first_ones_table(report: Any) -> None:
+    told(report, fleet=[{"host": "zeus", "proof": "yes"}], run=WELL)
+    works(report, "run")
+    end(report)
+    plays(report, "stop.yml")
+    report._display.lines.clear()
+    works(report, "stop")
+    assert end(report) == []
+    assert set(report.seconds) == {"stop"}
+
+
+def test_a_links_target_on_a_rig_takes_over_the_terminal(report: Any) -> None:
+    evil = "a link to \x1b]0;pwned\x07\x1b[2J\nStep 2.5: ended well"
+    told(
+        report,
+        faults={"phase": "preflight", "hosts": {"rig-6600": [evil]}},
+        fleet=[{"host": "rig-6600", "before": evil}],
+        options={"path": "-"},
+    )
+    report.v2_runner_on_failed(result("zeus", msg="Preflight found faults."))
+    text = "\n".join(end(report, {"zeus": 1}))
+    assert r"  rig-6600: a link to \x1b]0;pwned\x07\x1b[2J\nStep 2.5: ended well" in text.splitlines()
+    assert not set(text) & {"\x1b", "\x07"}
+    assert json.loads(text.splitlines()[-1])["faults"]["rig-6600"] == [evil]
+
+
+def test_an_earlier_runs_report_passes_for_that_of_a_run_that_was_killed(report: Any, tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text("{}")
+    told(report, options={"path": str(path)})
+    assert not path.exists()
 
 
 def test_a_playbook_of_somebody_else_prints_nothing(report: Any) -> None:
@@ -119,6 +199,11 @@ def test_a_fault_in_the_report_is_a_warning_not_a_traceback(report: Any) -> None
     told(report, options={"path": "/nonexistent/report.json"}, fleet=[{"host": "zeus"}], status={"copies": 3})
     report.v2_playbook_on_stats(SimpleNamespace(failures={}))
     assert len(report._display.warnings) == 3
+
+
+def test_an_npz_that_does_not_tell_its_survivors_cost_the_whole_report(report: Any) -> None:
+    told(report, convert={"reason": "pinned", "survivor_count": None})
+    assert "Conversion: not converted (reason: pinned)." in end(report)
 
 
 def test_seconds_are_counted_by_phase(report: Any, monkeypatch: pytest.MonkeyPatch) -> None:
