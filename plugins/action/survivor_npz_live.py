@@ -250,10 +250,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _look(self) -> None:
         if self._signal:
             raise _InterruptedError
-        if self._parent not in (
-            0,
-            os.getppid(),
-        ):  # the controller was killed; the run is its supervisor's, not ours
+        if self._parent not in (0, os.getppid()):  # the controller was killed; the run is its supervisor's
             os._exit(1)
 
     # -- being interrupted -----------------------------------------------------------------------------

@@ -146,6 +146,7 @@ def test_detached_run_is_refused_a_second_then_followed_to_its_verdict(zeus: Lau
         assert screen.end() == 2
     assert "late" in shown(screen.text)
     assert "exit code 5" in screen.text
+    assert "NOT started" not in screen.text
     rc, text = zeus.play("follow.yml")
     assert rc == 0
     assert "is not running. The last run" in text
