@@ -17,7 +17,7 @@ def kill_at(fleet: RealFleet, task: object) -> List[str]:
     run = fleet.run(at_task=[{"task": task, "do": KILL}])
     assert run.rc == -9, run.out
     done = fleet.trace()
-    if "Run Step 2.5" not in " ".join(done):
+    if "Start Step 2.5" not in " ".join(done):
         assert fleet.starts == starts, done[-1]
     fresh = {digest for host, digest in fleet.digests.items() if digest != before[host]}
     assert len(fresh) <= 1 and None not in fresh, (done[-1], fleet.digests)
