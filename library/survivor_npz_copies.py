@@ -35,8 +35,20 @@ options:
     type: list
     elements: str
     default: []
+  owner:
+    description: User, by name or number, that files shall belong to. Empty for none in particular.
+    type: str
+    default: ""
+  group:
+    description: Group, by name or number, that files shall belong to. Empty for none in particular.
+    type: str
+    default: ""
   brief:
     description: Look at the live files only, not at what stands beside them.
+    type: bool
+    default: false
+  whole:
+    description: Read every byte of each NPZ, live and previous, for a C(fault) that its headers don't show.
     type: bool
     default: false
   now:
@@ -71,19 +83,25 @@ copies:
     - One entry for each copy with C(path), C(required), C(kind) (C(absent), C(file), C(symlink), C(other)),
       C(exists), C(sha256), C(sha1), C(size), C(mtime_ns), C(mode), C(owner), C(group), C(survivors),
       C(schema), C(fault), C(error).
-    - Without O(brief) also C(directory) (C(exists), C(writable), C(free) bytes, C(identity)), C(staged)
-      (paths by SHA-256), C(previous) and C(leftovers).
+    - Without O(brief) also C(directory) (C(exists), C(identity), and, of the C(nearest) one that exists,
+      C(writable), C(free) bytes, C(owner) and C(in_the_way)), C(staged) (paths by SHA-256), C(previous) and
+      C(leftovers).
   returned: always
   type: list
   elements: dict
 files:
-  description: The files of O(files), each with C(path), C(exists), C(readable), C(executable), C(size) and
-    C(mtime_ns).
+  description: The files of O(files), each with C(name) as given, C(path), C(exists), C(readable),
+    C(executable), C(size) and C(mtime_ns).
   returned: always
   type: list
   elements: dict
 libraries:
   description: Version of each library of O(libraries), null where it is missing.
+  returned: always
+  type: dict
+accounts:
+  description: C(owner) and C(group), as far as asked for, each with C(wanted), its C(name) here (null where
+    there is none) and C(grantable), whether this user may give a file to it.
   returned: always
   type: dict
 time:
@@ -126,7 +144,10 @@ def main() -> None:
             "extra_paths": names,
             "files": names,
             "libraries": names,
+            "owner": {"type": "str", "default": ""},
+            "group": {"type": "str", "default": ""},
             "brief": {"type": "bool", "default": False},
+            "whole": {"type": "bool", "default": False},
             "now": {"type": "float"},
         },
         supports_check_mode=True,
@@ -139,7 +160,9 @@ def main() -> None:
             given["extra_paths"],
             files=given["files"],
             libraries=given["libraries"],
+            accounts={"owner": given["owner"], "group": given["group"]},
             brief=given["brief"],
+            whole=given["whole"],
             now=given["now"],
         )
     except OSError as error:

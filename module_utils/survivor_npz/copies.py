@@ -20,7 +20,7 @@ from typing import Any, Dict, List, Optional
 from ansible.module_utils.survivor_npz.digest import digests_of, sha256_or_none
 from ansible.module_utils.survivor_npz.leftovers import leftovers
 from ansible.module_utils.survivor_npz.names import Names
-from ansible.module_utils.survivor_npz.npzinfo import read_info
+from ansible.module_utils.survivor_npz.npzinfo import read_info, read_whole
 from ansible.module_utils.survivor_npz.recover import read_pin
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -58,20 +58,59 @@ def _reason(error: OSError) -> str:
     return f"{error.filename or ''}: {error.strerror or error}".lstrip(": ")
 
 
-def look_at_directory(path: str) -> Dict[str, Any]:
-    """Whether a directory is there and writable, its free bytes, and an identity that no other one has."""
-    found: Dict[str, Any] = {"path": path, "exists": False, "writable": False, "free": 0, "identity": None}
+def look_at_owner(wanted: str) -> Dict[str, Any]:
+    """A user by name or number: `name` as files show it (None: none such); `grantable`: may get our files."""
     try:
-        info, system = os.stat(path), os.statvfs(path)
+        uid = int(wanted) if wanted.isdecimal() else pwd.getpwnam(wanted).pw_uid
+    except KeyError:
+        return {"wanted": wanted, "name": None, "grantable": False}
+    return {"wanted": wanted, "name": _owner(uid), "grantable": os.geteuid() in (0, uid)}
+
+
+def look_at_group(wanted: str) -> Dict[str, Any]:
+    """A group, as `look_at_owner`."""
+    try:
+        gid = int(wanted) if wanted.isdecimal() else grp.getgrnam(wanted).gr_gid
+    except KeyError:
+        return {"wanted": wanted, "name": None, "grantable": False}
+    mine = os.geteuid() == 0 or gid in (os.getegid(), *os.getgroups())
+    return {"wanted": wanted, "name": _group(gid), "grantable": mine}
+
+
+_ACCOUNTS = {"owner": look_at_owner, "group": look_at_group}
+
+
+def _nearest(path: str) -> str:
+    """The path itself, or the first one above it where something is."""
+    while not os.path.lexists(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def look_at_directory(path: str) -> Dict[str, Any]:
+    """A directory that is there, or the nearest one above it, in which it can be made.
+
+    Returns:
+        `exists`; of the `nearest` one `writable`, `free` (bytes) and `owner`; `in_the_way`, what stands where
+        only a directory may; `identity`, which no other directory has, of one that exists.
+    """
+    near = _nearest(path)
+    found: Dict[str, Any] = {"path": path, "exists": False, "nearest": near, "identity": None}
+    found.update(writable=False, free=0, owner=None, in_the_way=None)
+    try:
+        info, system = os.stat(near), os.statvfs(near)
     except OSError as error:
-        found["error"] = error.strerror
+        found.update(in_the_way=near, error=error.strerror)
         return found
-    found["exists"] = stat.S_ISDIR(info.st_mode)
+    if not stat.S_ISDIR(info.st_mode):
+        found["in_the_way"] = near
+        return found
     read_only = bool(system.f_flag & os.ST_RDONLY)
-    found["writable"] = found["exists"] and not read_only and os.access(path, os.W_OK | os.X_OK)
+    found["writable"] = not read_only and os.access(near, os.W_OK | os.X_OK)
     found["owner"] = _owner(info.st_uid)
     found["free"] = system.f_bavail * system.f_frsize
-    found["identity"] = f"{_kernel()}:{info.st_dev}:{info.st_ino}"
+    if near == path:
+        found.update(exists=True, identity=f"{_kernel()}:{info.st_dev}:{info.st_ino}")
     return found
 
 
@@ -90,13 +129,17 @@ def _attributes(info: os.stat_result) -> Dict[str, Any]:
     }
 
 
-def look_at_content(path: str) -> Dict[str, Any]:
-    """Digests and header of a file: `sha256`, `sha1`, `size`, `mtime_ns`, `survivors`, `schema`, `error`."""
+def look_at_content(path: str, whole: bool = False) -> Dict[str, Any]:
+    """Digests and header of a file: `sha256`, `sha1`, `size`, `mtime_ns`, `survivors`, `schema`, `error`.
+
+    Args:
+        whole: read every byte of every array too, for a `fault` that the headers don't show.
+    """
     try:
         digests = digests_of(path)
     except OSError as error:
         return {"error": _reason(error)}
-    info = read_info(path)
+    info = read_whole(path) if whole else read_info(path)
     return {
         **digests._asdict(),
         "survivors": info.survivor_count,
@@ -120,13 +163,14 @@ def _held(paths: Dict[str, str]) -> Dict[str, str]:
     return found
 
 
-def look_at(path: str, *, required: bool, brief: bool = False) -> Dict[str, Any]:
+def look_at(path: str, *, required: bool, brief: bool = False, whole: bool = False) -> Dict[str, Any]:
     """Facts of one copy.
 
     Args:
         path: absolute path of the live NPZ.
         required: the copy must be on the host; others are looked after only where they exist.
         brief: the live file's own facts only (the proof).
+        whole: as `look_at_content`.
 
     Returns:
         `kind` is `absent`, `file`, `symlink` or `other`; a symlink's content is its target's. Digests and
@@ -145,7 +189,7 @@ def look_at(path: str, *, required: bool, brief: bool = False) -> Dict[str, Any]
         if found["kind"] == "symlink":
             found["target"] = os.path.realpath(names.live)
         if found["kind"] in ("symlink", "file"):
-            found.update(look_at_content(names.live))
+            found.update(look_at_content(names.live, whole))
     found["exists"] = found["kind"] != "absent"
     if brief:
         return found
@@ -156,17 +200,20 @@ def look_at(path: str, *, required: bool, brief: bool = False) -> Dict[str, Any]
     found["previous"] = None
     if os.path.lexists(names.previous) and not os.path.islink(names.previous):
         info = os.lstat(names.previous)
-        found["previous"] = {"path": names.previous, **_attributes(info), **look_at_content(names.previous)}
+        content = look_at_content(names.previous, whole)
+        found["previous"] = {"path": names.previous, **_attributes(info), **content}
     return found
 
 
-def look_at_file(path: str) -> Dict[str, Any]:
+def look_at_file(name: str, directory: str) -> Dict[str, Any]:
     """Whether a file that a run needs is usable: `exists`, `readable`, `executable`, `size`, `mtime_ns`."""
+    path = absolute(name, directory)
     try:
         info = os.stat(path)
     except OSError as error:
-        return {"path": path, "exists": False, "error": error.strerror}
+        return {"name": name, "path": path, "exists": False, "error": error.strerror}
     return {
+        "name": name,
         "path": path,
         "exists": stat.S_ISREG(info.st_mode),
         "readable": os.access(path, os.R_OK),
@@ -193,13 +240,16 @@ def look_around(
     *,
     files: Optional[List[str]] = None,
     libraries: Optional[List[str]] = None,
+    accounts: Optional[Dict[str, str]] = None,
     brief: bool = False,
+    whole: bool = False,
     now: Optional[float] = None,
 ) -> Dict[str, Any]:
     """Everything about this host in one look. Two names of one file on the host are looked at once.
 
     Args:
-        directory, paths, extra_paths, files, libraries, brief: as survivor_npz_copies documents them.
+        directory, paths, extra_paths, files, libraries, brief, whole: as survivor_npz_copies documents them.
+        accounts: `owner` and `group` that files shall get; those not asked for are empty or left out.
         now: the controller's clock, Unix seconds; the result's `skew` is this host's minus that.
     """
     clock = time.time()
@@ -220,7 +270,10 @@ def look_around(
         "user": _owner(os.geteuid()),
         "time": clock,
         "skew": None if now is None else clock - now,
-        "copies": [look_at(path, required=required, brief=brief) for path, required in wanted.items()],
-        "files": [look_at_file(absolute(path, base)) for path in files or []],
+        "copies": [
+            look_at(path, required=required, brief=brief, whole=whole) for path, required in wanted.items()
+        ],
+        "files": [look_at_file(name, base) for name in files or []],
+        "accounts": {kind: _ACCOUNTS[kind](name) for kind, name in (accounts or {}).items() if name},
         "libraries": {name: library_version(name) for name in libraries or []},
     }

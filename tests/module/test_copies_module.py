@@ -107,3 +107,47 @@ def test_home_is_the_home_of_the_user_that_runs_it(tmp_path: Path, monkeypatch: 
 def test_proof_is_brief(names: Names, tmp_path: Path) -> None:
     copy = look(tmp_path, brief=True)["copies"][0]
     assert copy["sha256"] and not {"staged", "previous", "directory"} & copy.keys()
+
+
+def test_a_directory_that_could_be_made_is_told_by_the_nearest_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    paths = ["a/b/n.npz", "file/b/n.npz", "file/n.npz", "nowhere/b/n.npz"]
+    places = [copy["directory"] for copy in look(tmp_path, paths=paths)["copies"]]
+    assert [place["exists"] for place in places] == [False] * 4
+    assert (places[0]["nearest"], places[0]["writable"]) == (str(tmp_path), True)
+    assert places[0]["free"] > 0
+    file, link = str(tmp_path / "file"), str(tmp_path / "nowhere")
+    assert [place["in_the_way"] for place in places] == [None, file, file, link]
+
+
+def test_owner_and_group_are_looked_up_by_name_and_by_number(tmp_path: Path) -> None:
+    me, mine = str(os.geteuid()), str(os.getegid())
+    found = look(tmp_path, owner=me, group=mine)["accounts"]
+    assert (found["owner"]["wanted"], found["group"]["wanted"]) == (me, mine)
+    assert found["owner"]["grantable"] and found["group"]["grantable"]
+    again = look(tmp_path, owner=found["owner"]["name"], group=found["group"]["name"])["accounts"]
+    assert (again["owner"]["name"], again["group"]["name"]) == (
+        found["owner"]["name"],
+        found["group"]["name"],
+    )
+    found = look(tmp_path, owner="nosuchuser", group="nosuchgroup")["accounts"]
+    assert [account["name"] for account in found.values()] == [None, None]
+    assert look(tmp_path)["accounts"] == {}
+
+
+def test_a_damaged_array_shows_only_where_every_byte_is_read(names: Names, tmp_path: Path) -> None:
+    np.savez(names.live, seeds=np.arange(5000, dtype=np.uint32))
+    data = bytearray(Path(names.live).read_bytes())
+    data[len(data) // 2] ^= 1
+    for path in (names.live, names.previous):
+        Path(path).write_bytes(data)
+    copy = look(tmp_path)["copies"][0]
+    assert (copy["fault"], copy["previous"]["fault"]) == (None, None)
+    copy = look(tmp_path, whole=True)["copies"][0]
+    assert "CRC" in copy["fault"] and "CRC" in copy["previous"]["fault"]
+
+
+def test_a_file_keeps_the_name_that_it_was_asked_for_by(tmp_path: Path) -> None:
+    (file,) = look(tmp_path, files=["sub/s.json"])["files"]
+    assert (file["name"], file["path"]) == ("sub/s.json", str(tmp_path / "sub/s.json"))
