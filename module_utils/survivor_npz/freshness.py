@@ -163,7 +163,7 @@ def _judge(
     table = (
         (
             PINNED,
-            _is_pinned(names, live.digests.sha256, now),
+            fault is None and _is_pinned(names, live.digests.sha256, now),
             "a rollback put this NPZ there, and the JSON is still the one that it ignored",
         ),
         (NEWER, lead > 0, f"the JSON is {lead / 1e9:.9g} s newer than the NPZ"),

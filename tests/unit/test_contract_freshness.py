@@ -152,6 +152,19 @@ def test_a_pin_holds_while_the_json_is_the_one_that_it_ignored(bench: Bench) -> 
     assert bench.again().sha256 == second
 
 
+def test_garbage_that_a_rollback_brought_stayed_pinned_for_good(bench: Bench) -> None:
+    names = Names(str(bench.npz))
+    bench.again()
+    bench.npz.write_bytes(b"not an NPZ")
+    touch(bench.npz, T0 + SECOND)
+    status = bench.json.stat()
+    ignored = {"path": str(bench.json), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    switch.write_pin(names, hashlib.sha256(b"not an NPZ").hexdigest(), ignored)
+    outcome = bench.again()
+    assert (outcome.reason, outcome.changed) == ("corrupt", True)
+    assert not Path(names.pinned).exists()
+
+
 def test_force_ends_a_pin_and_converts_what_is_fresh(bench: Bench) -> None:
     outcome = bench.again(force=True)
     assert (outcome.reason, outcome.changed) == ("forced", True)
