@@ -76,6 +76,38 @@ def test_a_dry_run_of_a_virgin_fleet_and_of_a_converged_one(tmp_path: Path) -> N
     assert "NOT started (dry run)" in run.tail
 
 
+def test_a_dry_run_promised_what_its_tags_leave_out(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    fleet.converge()
+    fleet.npz("rig-6600").write_bytes(b"stale")
+    before = fleet.tree()
+    run = fleet.run("step25.yml", "--tags", "run", check=True)
+    assert run.rc != 0, run.out
+    assert "Not proven on rig-6600" in " ".join(run.tail.split())
+    for host, action, proof in (("rig-6600", "did not switch", "no"), ("rig-6600b", "none", "yes")):
+        row = next(row for row in run.report["fleet"] if row["host"] == host)
+        assert (row["action"], row["proof"]) == (action, proof)
+    for dry in (True, False):
+        run = fleet.run("step25.yml", "--tags", "convert", check=dry)
+        assert (run.rc, run.changed) == (0, []), run.out
+    assert fleet.tree() == before
+
+
+def test_a_dry_run_promised_what_the_host_can_not_take(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    fleet.hostvars["rig-6600"] = {"survivor_npz_owner": "nosuchuser", "survivor_npz_group": "nosuchgroup"}
+    (fleet.root / "rig-6600b" / "file").write_text("where a directory is asked for")
+    extra = str(fleet.root / "rig-6600b" / "file" / "npz" / "copy.npz")
+    fleet.hostvars["rig-6600b"] = {"survivor_npz_extra_paths": [extra], "survivor_npz_make_extra_paths": True}
+    run = fleet.run(check=True)
+    assert run.rc != 0, run.out
+    assert "STOPPED in preflight" in run.tail
+    faults = run.report["faults"]
+    assert "no user of that name is here" in faults["rig-6600"][0]
+    assert "no group of that name is here" in faults["rig-6600"][1]
+    assert "rig-6600b/file is no directory" in faults["rig-6600b"][0]
+
+
 def test_a_rig_that_missed_one_run_kept_the_old_file_for_good(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     fleet.converge()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 from localfleet import LocalFleet
 
 GONE = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
@@ -70,6 +71,51 @@ def test_rollback_brings_the_previous_npz_everywhere_and_pins_it(tmp_path: Path)
     assert first != fleet.sha256("rig-6600b") != second
     assert not [name for name in fleet.tree() if "pinned" in name or ".staged" in name or ".pending" in name]
     assert fleet.run("prepare.yml").changed == []
+
+
+def test_garbage_was_brought_to_every_rig_and_proved(tmp_path: Path) -> None:
+    """As it is with convert: never, and back from .previous: nobody looked into what was passed on."""
+    fleet = LocalFleet(tmp_path)
+    fleet.converge()
+    whole = fleet.npz("zeus").read_bytes()
+    previous = fleet.dir("zeus") / ".bidirectional_survivors_binary.npz.previous"
+    damaged = bytearray(whole)
+    damaged[len(damaged) // 2] ^= 1
+    previous.write_bytes(damaged)
+    before = fleet.tree()
+    run = fleet.run("rollback.yml")
+    assert run.rc != 0, run.out
+    assert "previous is no whole NPZ (" in run.tail
+    assert fleet.tree() == before
+    np.savez_compressed(previous, seeds=np.zeros(0, np.uint32))
+    previous.with_name(previous.name + ".npz").replace(previous)
+    before = fleet.tree()
+    run = fleet.run("rollback.yml")
+    assert run.rc != 0, run.out
+    assert "0 survivors, at least 1 are needed" in run.tail
+    assert fleet.tree() == before
+    fleet.npz("zeus").write_bytes(whole[: len(whole) // 2])
+    before = fleet.tree()
+    run = fleet.run("step25.yml", "-e", "survivor_npz_convert=never")
+    assert (run.rc != 0, fleet.starts) == (True, []), run.out
+    assert "STOPPED in preflight" in run.tail
+    assert "is no whole NPZ (BadZipFile" in run.tail
+    assert fleet.tree() == before
+
+
+def test_status_of_a_part_of_the_fleet_and_of_a_misnamed_one(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    fleet.converge()
+    run = fleet.run("status.yml", "--limit", "rig-6600")
+    assert run.rc == 0, run.out
+    assert "not known of zeus, rig-6600b: not looked at (--limit)" in run.tail
+    run = fleet.run("status.yml", "-e", "survivor_npz_coordinator_group=nope")
+    assert run.rc == 0, run.out
+    assert run.report["status"]["would"] == ["stop: group nope must have exactly one host; it has: none."]
+    fleet.hostvars["rig-6600b"] = dict(GONE)
+    run = fleet.run("status.yml", "-e", "survivor_npz_skip_rigs=rig-6600b")
+    assert run.report["status"]["would"] == ["not convert (reason: fresh), 300 survivors"], run.out
+    assert run.report["status"]["same"] is True
 
 
 def test_rollback_refuses_a_partial_fleet(tmp_path: Path) -> None:

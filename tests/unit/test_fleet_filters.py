@@ -12,87 +12,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "roles" / "survivor_npz" / "filter_plugins"))
 
 import survivor_npz_fleet as fleets
+import survivor_npz_host as on_host
 import survivor_npz_plan as plans
-
-NEW, OLD = "a" * 64, "b" * 64
-LIVE = "/home/michael/pipeline/survivors.npz"
-RAM = "/dev/shm/survivors.npz"
-OPTIONS = {
-    "coordinator": False,
-    "convert": "auto",
-    "make_extra": False,
-    "owner": "",
-    "group": "",
-    "mode": "0644",
-}
-GOAL = {
-    "sha256": NEW,
-    "size": 1000,
-    "path": LIVE,
-    "live": LIVE,
-    "staged": None,
-    "expect": OLD,
-    "converts": True,
-}
-PREFLIGHT = {
-    "convert": "auto",
-    "busy": True,
-    "force": False,
-    "json": "survivors.json",
-    "needs_json": True,
-    "room_ratio": 0.02,
-    "scorer": "script.sh",
-    "skew": 60,
-}
-
-
-def a_copy(path: str = LIVE, sha256: Any = OLD, **more: Any) -> Dict[str, Any]:
-    return {
-        "path": path,
-        "required": path == LIVE,
-        "kind": "file" if sha256 else "absent",
-        "exists": bool(sha256),
-        "sha256": sha256,
-        "sha1": "c" * 40,
-        "size": 1000,
-        "mtime_ns": 1,
-        "survivors": 7,
-        "mode": "0644",
-        "owner": "michael",
-        "group": "michael",
-        "mine": True,
-        "staged": {},
-        "leftovers": [],
-        "previous": None,
-        "directory": {
-            "path": str(Path(path).parent),
-            "exists": True,
-            "writable": True,
-            "free": 10**9,
-            "identity": f"boot:1:{path}",
-            "owner": "michael",
-        },
-        **more,
-    }
-
-
-def probe(*copies: Dict[str, Any], **more: Any) -> Dict[str, Any]:
-    return {
-        "copies": list(copies or (a_copy(),)),
-        "files": [],
-        "libraries": {},
-        "python": "3.11.2",
-        "executable": "/usr/bin/python3",
-        "user": "michael",
-        "skew": 0.1,
-        "directory": "/home/michael/pipeline",
-        **more,
-    }
-
-
-def facts(rig: Dict[str, Any]) -> Dict[str, Any]:
-    zeus = probe(a_copy(directory={**a_copy()["directory"], "identity": "zeus"}))
-    return {"zeus": {"__survivor_npz_probe": zeus}, "rig": {"__survivor_npz_probe": rig}}
+import survivor_npz_verdict as verdicts
+from hostfacts import GOAL, LIVE, NEW, OLD, OPTIONS, PREFLIGHT, RAM, a_copy, facts, probe
 
 
 @pytest.mark.parametrize(
@@ -133,9 +56,15 @@ def test_cloned_rigs_are_not_one_host() -> None:
 @pytest.mark.parametrize(
     ("lead", "fault"),
     [
-        ({"files": [{"path": "/p/survivors.json", "exists": False}]}, "Run Step 1"),
-        ({"files": [{"path": "/p/train_history.json", "exists": False}]}, "Step 2.5 needs it"),
-        ({"files": [{"path": "/p/script.sh", "exists": True, "readable": False}]}, "not readable"),
+        ({"files": [{"name": "survivors.json", "path": "/p/survivors.json", "exists": False}]}, "Run Step 1"),
+        (
+            {"files": [{"name": "train_history.json", "path": "/p/train_history.json", "exists": False}]},
+            "Step 2.5 needs it",
+        ),
+        (
+            {"files": [{"name": "script.sh", "path": "/p/script.sh", "exists": True, "readable": False}]},
+            "not readable",
+        ),
         ({"libraries": {"numpy": "2.2", "orjson": None}}, "/usr/bin/python3 -m pip install orjson"),
     ],
 )
@@ -148,7 +77,7 @@ def test_a_fault_of_zeus_is_named(lead: Dict[str, Any], fault: str) -> None:
 
 def test_step_2_5_is_running() -> None:
     hosts = facts(probe())
-    hosts["zeus"]["__survivor_npz_running"] = {"running": True, "pid": 42}
+    hosts["zeus"]["__survivor_npz_running"] = {"running": True, "message": "It is running: 42."}
     assert "running: 42" in " ".join(fleets.preflight(hosts, ["rig", "zeus"], "zeus", PREFLIGHT)["zeus"])
     assert fleets.preflight(hosts, ["rig", "zeus"], "zeus", {**PREFLIGHT, "busy": False}) == {}
 
@@ -207,7 +136,7 @@ def proved(host: str, check: bool = False, **look: Any) -> Dict[str, Any]:
     todo = plans.plan(probe(), GOAL, OPTIONS)
     hosts = {host: {"__survivor_npz_plan": todo, "__survivor_npz_proof": look}}
     options = {"check": check, "convert": "auto", "coordinator": "zeus"}
-    found: Dict[str, Any] = plans.proof(hosts, [host], GOAL, options)
+    found: Dict[str, Any] = verdicts.proof(hosts, [host], GOAL, options)
     return found
 
 
@@ -224,14 +153,13 @@ def test_only_a_positive_proof_is_one() -> None:
         {"copies": [a_copy(sha256=NEW), a_copy(RAM)]},
     ):
         assert list(proved("rig", **look)) == ["rig"], look
-    assert proved("rig", check=True, copies=[a_copy()]) == {}, "a dry run counts what would switch"
 
 
 def test_the_barrier_takes_no_silence_for_an_answer() -> None:
     todo = plans.plan(probe(), GOAL, OPTIONS)
     shown = {"copies": [a_copy(staged={NEW: "path"})]}
     base: Dict[str, Any] = {"__survivor_npz_plan": todo, "__survivor_npz_staged": shown}
-    assert plans.barrier({"rig": base}, ["rig"], NEW) == {}
+    assert verdicts.barrier({"rig": base}, ["rig"], NEW) == {}
     for change in (
         {"__survivor_npz_plan": None},
         {"__survivor_npz_staged": None},
@@ -246,7 +174,7 @@ def test_the_barrier_takes_no_silence_for_an_answer() -> None:
         },
         {"__survivor_npz_stage_opened": {"failed": True, "stderr": "ModuleNotFoundError: numpy"}},
     ):
-        assert plans.barrier({"rig": {**copy.deepcopy(base), **change}}, ["rig"], NEW), change
+        assert verdicts.barrier({"rig": {**copy.deepcopy(base), **change}}, ["rig"], NEW), change
 
 
 def test_a_skipped_switch_is_no_switch() -> None:
@@ -258,11 +186,11 @@ def test_a_skipped_switch_is_no_switch() -> None:
         {"failed": True, "msg": "moved"},
     ):
         hosts = {"rig": {"__survivor_npz_plan": todo, "__survivor_npz_activation": result}}
-        assert list(plans.activation(hosts, ["rig"])) == ["rig"], result
+        assert list(verdicts.activation(hosts, ["rig"])) == ["rig"], result
     hosts = {
         "rig": {"__survivor_npz_plan": todo, "__survivor_npz_activation": {"copies": [], "changed": True}}
     }
-    assert plans.activation(hosts, ["rig"]) == {}
+    assert verdicts.activation(hosts, ["rig"]) == {}
 
 
 @pytest.mark.parametrize(
@@ -280,4 +208,4 @@ def test_a_skipped_switch_is_no_switch() -> None:
 def test_workers_died_of_too_few_survivors_and_it_said_success(
     count: Any, arguments: Any, warned: bool
 ) -> None:
-    assert bool(fleets.sample_warnings(count, arguments)) == warned
+    assert bool(on_host.sample_warnings(count, arguments)) == warned

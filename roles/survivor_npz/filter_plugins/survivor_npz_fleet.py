@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from importlib.machinery import SourceFileLoader
+from types import ModuleType
 from typing import Any, Dict, List, Optional
 
 from ansible import constants  # type: ignore[attr-defined]
@@ -11,9 +13,19 @@ from ansible import constants  # type: ignore[attr-defined]
 Host = Mapping[str, Any]
 Faults = Dict[str, List[str]]
 
-PYTHON_FLOOR = (3, 9)
-# --sample-size of run_scorer_meta_optimizer.sh where it is not given.
-DEFAULT_SAMPLE = 5000
+
+def _neighbour(name: str) -> ModuleType:
+    """Another filter file of this role: Ansible loads each by its path, so there is no package to import."""
+    path = os.path.join(os.path.dirname(__file__), f"{name}.py")
+    module = ModuleType(name)
+    module.__file__ = path
+    SourceFileLoader(name, path).exec_module(module)
+    return module
+
+
+_host = _neighbour("survivor_npz_host")
+_host_faults, _room_faults = _host.host_faults, _host.room_faults
+_same_file, _estimate = _host.same_file, _host.estimate
 
 
 def names_of(value: Any) -> List[str]:
@@ -93,114 +105,6 @@ def lost(result: Any, what: str) -> Optional[str]:
     return None
 
 
-def _size(count: float) -> str:
-    return f"{count / 1e6:.1f} MB"
-
-
-def _copy_faults(copy: Host, options: Mapping[str, Any], coordinator: bool) -> Iterable[str]:
-    path, directory = copy["path"], copy["directory"]
-    follows = coordinator and options["convert"] == "never"
-    if copy["kind"] == "symlink" and not follows:
-        yield (
-            f"{path} is a symlink to {copy['target']}, which somebody else owns: it is never replaced. "
-            + (
-                "To distribute the file that it points to: -e survivor_npz_convert=never."
-                if coordinator
-                else "Remove the link, then run again."
-            )
-        )
-        return
-    if copy["kind"] == "other":
-        yield f"{path} is not a regular file. Move it away, then run again."
-        return
-    if copy.get("error"):
-        yield f"{path} can't be read: {copy['error']}."
-    if not copy["required"] and not copy["exists"]:
-        return
-    if not directory["exists"]:
-        # Any other is made while staging: a rig that was rebooted has an empty RAM disk.
-        if directory["path"] == options["directory"]:
-            yield f"directory {directory['path']} is missing. Create it, then run again."
-    elif not directory["writable"] and not (follows and copy["kind"] == "symlink"):
-        yield (
-            f"directory {directory['path']} is not writable for {options['user']} "
-            f"(read-only, or owned by {directory['owner']}). Mend that, then run again."
-        )
-
-
-def _room_faults(probe: Host, size: int, sha256: Optional[str]) -> Iterable[str]:
-    """Room for the staged file and, where a link is not possible, the previous one."""
-    for copy in probe["copies"]:
-        directory = copy["directory"]
-        wanted = copy["required"] or copy["exists"]
-        if not wanted or not directory["exists"] or (sha256 and copy["sha256"] == sha256):
-            continue
-        if sha256 not in copy["staged"] and directory["free"] < size:
-            yield (
-                f"{directory['path']} has {_size(directory['free'])} free, the staged NPZ needs "
-                f"{_size(size)}. Make room, then run again."
-            )
-
-
-def _host_faults(probe: Host, options: Mapping[str, Any], coordinator: bool) -> List[str]:
-    if tuple(int(part) for part in probe["python"].split(".")[:2]) < PYTHON_FLOOR:
-        return [f"{probe['executable']} is Python {probe['python']}; 3.9 or newer is needed."]
-    found = []
-    if abs(probe["skew"]) > options["skew"]:
-        found.append(
-            f"its clock is {probe['skew']:+.0f} s off the controller's. Set the clock (NTP), then run again."
-        )
-    for copy in probe["copies"]:
-        found += _copy_faults(
-            copy, {**options, "user": probe["user"], "directory": probe["directory"]}, coordinator
-        )
-    if not coordinator:
-        return found + [
-            f"survivor_npz_rig_python {file['path']} is not there or not executable."
-            for file in probe["files"]
-            if not (file["exists"] and file["executable"])
-        ]
-    for file in probe["files"]:
-        name = os.path.basename(file["path"])
-        if not file["exists"] and name == options["json"]:
-            if options["needs_json"]:
-                found.append(f"{file['path']} is missing. Run Step 1 (window_optimizer.py) first.")
-        elif not file["exists"]:
-            found.append(f"{file['path']} is missing: Step 2.5 needs it.")
-        elif not file["readable"]:
-            found.append(f"{file['path']} is not readable for {probe['user']}.")
-        elif name == options["scorer"] and not file["executable"]:
-            found.append(f"{file['path']} is not executable. chmod +x it, then run again.")
-    missing = [name for name, version in probe["libraries"].items() if version is None]
-    if missing:
-        found.append(
-            f"{probe['executable']} lacks {' and '.join(missing)}. Install: "
-            f"{probe['executable']} -m pip install {' '.join(missing)}"
-        )
-    main = probe["copies"][0]
-    if options["convert"] == "never" and not main["sha256"]:
-        found.append(f"{main['path']} is missing, and survivor_npz_convert: never forbids to make it.")
-    return found
-
-
-def _same_file(probes: Mapping[str, Host]) -> Faults:
-    owners: Dict[str, str] = {}
-    found: Faults = {}
-    for host, probe in probes.items():
-        for copy in probe["copies"]:
-            identity = copy["directory"]["identity"]
-            if not identity or not (copy["required"] or copy["exists"]):
-                continue
-            key = f"{identity}/{os.path.basename(copy['path'])}"
-            other = owners.setdefault(key, host)
-            if other != host:
-                found.setdefault(host, []).append(
-                    f"{copy['path']} is the same file as on {other}: two inventory names for "
-                    "one file. Edit the inventory."
-                )
-    return found
-
-
 def preflight(
     hostvars: Mapping[str, Host], hosts: Sequence[str], coordinator: str, options: Mapping[str, Any]
 ) -> Faults:
@@ -234,63 +138,6 @@ def preflight(
     return found
 
 
-def _estimate(probe: Optional[Host], options: Mapping[str, Any]) -> tuple[int, Optional[str]]:
-    """Bytes the coming NPZ will take at least, and its SHA-256 where no conversion is in sight."""
-    if probe is None:
-        return 0, None
-    main = probe["copies"][0]
-    source = next(
-        (file for file in probe["files"] if os.path.basename(file["path"]) == options["json"]), None
-    )
-    size = int(main.get("size") or 0)
-    if not source or not source["exists"]:
-        return size, main["sha256"]
-    if main["sha256"] and source["mtime_ns"] <= main["mtime_ns"] and not options["force"]:
-        return size, main["sha256"]
-    return max(size, int(source["size"] * options["room_ratio"])), None
-
-
-def _foreign(facts: Host) -> Iterable[str]:
-    """Copies with the right bytes whose owner and mode can't be set by us."""
-    wrong = facts["__survivor_npz_plan"]["attributes"]
-    probe = facts["__survivor_npz_probe"]
-    for copy in probe["copies"]:
-        if copy["path"] in wrong and copy["sha256"] and not copy["mine"]:
-            yield (
-                f"{copy['path']} belongs to {copy['owner']} (mode {copy['mode']}), and {probe['user']} can't "
-                "give it the owner and mode of survivor_npz_owner, _group and _mode. Correct that first."
-            )
-
-
-def room(hostvars: Mapping[str, Host], hosts: Sequence[str], expected: Mapping[str, Any]) -> Faults:
-    """Hosts that can't do their part, now that size and digest of the NPZ are known."""
-    found: Faults = {}
-    for host in hosts:
-        facts = hostvars[host]
-        probe = facts["__survivor_npz_probe"]
-        faults = [*_room_faults(probe, expected["size"], expected["sha256"]), *_foreign(facts)]
-        if faults:
-            found[host] = faults
-    return found
-
-
-def sample_warnings(survivors: Optional[int], arguments: Sequence[Any]) -> List[str]:
-    """With no more survivors than the script's sample, its workers die and it still reports success."""
-    words = [str(word) for word in arguments]
-    sample = DEFAULT_SAMPLE
-    for index, word in enumerate(words):
-        value = words[index + 1] if word == "--sample-size" and index + 1 < len(words) else ""
-        value = word.partition("=")[2] if word.startswith("--sample-size=") else value
-        sample = int(value) if value.isdigit() else sample
-    if survivors is None or survivors > sample:
-        return []
-    return [
-        f"{survivors:,} survivors are not more than Step 2.5's --sample-size ({sample:,}): its workers will "
-        "fail, and it will report success all the same. Give a smaller --sample-size in "
-        "survivor_npz_scorer_args."
-    ]
-
-
 def parcel(sha256: str) -> str:
     """Where the controller keeps the NPZ on its way: a private directory that ends with this run."""
     return os.path.join(constants.DEFAULT_LOCAL_TMP, "survivor_npz", f"{sha256}.npz")
@@ -304,7 +151,5 @@ class FilterModule:
         return {
             "survivor_npz_fleet": fleet,
             "survivor_npz_preflight": preflight,
-            "survivor_npz_room": room,
             "survivor_npz_parcel": parcel,
-            "survivor_npz_sample_warnings": sample_warnings,
         }

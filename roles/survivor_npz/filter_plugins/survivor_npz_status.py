@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.machinery import SourceFileLoader
 from types import ModuleType
 from typing import Any, Dict, List, Optional
 
 Host = Mapping[str, Any]
+# What stands in the row of a host that nobody looked at.
+LEFT_OUT, LIMITED, SILENT = "left out", "not looked at (--limit)", "no answer"
 
 
 def _neighbour(name: str) -> ModuleType:
     """Another filter file of this role: Ansible loads each by its path, so there is no package to import."""
-    full = f"_survivor_npz_filters_{name}"
-    if full not in sys.modules:
-        spec = importlib.util.spec_from_file_location(
-            full, os.path.join(os.path.dirname(__file__), f"{name}.py")
-        )
-        if spec is None or spec.loader is None:
-            raise ImportError(name)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[full] = module
-        spec.loader.exec_module(module)
-    return sys.modules[full]
+    path = os.path.join(os.path.dirname(__file__), f"{name}.py")
+    module = ModuleType(name)
+    module.__file__ = path
+    SourceFileLoader(name, path).exec_module(module)
+    return module
+
+
+_fleet, _host = _neighbour("survivor_npz_fleet"), _neighbour("survivor_npz_host")
+_goals, _plan = _neighbour("survivor_npz_goal"), _neighbour("survivor_npz_plan")
 
 
 def age(seconds: float) -> str:
@@ -33,6 +32,10 @@ def age(seconds: float) -> str:
         if seconds >= length:
             return f"{seconds / length:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
+
+
+def _or_dash(value: Any) -> Any:
+    return "-" if value is None else value
 
 
 def _row(host: str, copy: Host, reference: Optional[str], now: float) -> Dict[str, Any]:
@@ -45,8 +48,8 @@ def _row(host: str, copy: Host, reference: Optional[str], now: float) -> Dict[st
         "present": copy["kind"],
         "sha256": sha256,
         "short": sha256[:12] if sha256 else "-",
-        "survivors": copy.get("survivors"),
-        "schema": copy.get("schema"),
+        "survivors": _or_dash(copy.get("survivors")),
+        "schema": _or_dash(copy.get("schema")),
         "age": age(now - copy["mtime_ns"] / 1e9) if copy.get("mtime_ns") else "-",
         "same": None if sha256 is None or reference is None else sha256 == reference,
         "previous": previous["sha256"][:12] if previous.get("sha256") else "-",
@@ -55,14 +58,34 @@ def _row(host: str, copy: Host, reference: Optional[str], now: float) -> Dict[st
 
 
 def _goal(probe: Optional[Host], decision: Any, convert: str) -> Optional[Dict[str, Any]]:
-    plans = _neighbour("survivor_npz_plan")
     if probe is None:
         return None
     if convert == "never":
-        return dict(plans.expected(probe)) if probe["copies"][0]["sha256"] else None
+        return dict(_goals.expected(probe)) if probe["copies"][0]["sha256"] else None
     if isinstance(decision, Mapping) and decision.get("sha256") and not decision.get("failed"):
-        return dict(plans.expected(probe, decision))
+        return dict(_goals.expected(probe, decision))
     return None
+
+
+def _parts(
+    probes: Mapping[str, Host], team: Host, goal: Host, options: Mapping[str, Any], least: int
+) -> List[str]:
+    """What a run with this goal would do, host by host, or why it would stop."""
+    count = goal["survivor_count"]
+    said = [f"{'convert' if goal['due'] else 'not convert'} (reason: {goal['reason']}), {count} survivors"]
+    if count is not None and count < least:
+        return [*said, f"stop: at least {least} survivors are needed (survivor_npz_min_survivors)"]
+    facts: Dict[str, Dict[str, Any]] = {}
+    for host, probe in probes.items():
+        todo = _plan.plan(probe, goal, {**options, "coordinator": host == team["coordinator"]})
+        facts[host] = {"__survivor_npz_probe": probe, "__survivor_npz_plan": todo}
+        if todo["changes"]:
+            said.append(f"{todo['action']} on {host} ({todo['before']})")
+    return [*_stops(_host.room(facts, list(facts), goal)), *said]
+
+
+def _stops(found: Mapping[str, Sequence[str]]) -> List[str]:
+    return [f"stop, because of {host}: {fault}" for host, faults in found.items() for fault in faults]
 
 
 def status(
@@ -70,43 +93,50 @@ def status(
     team: Mapping[str, Any],
     preflight: Mapping[str, Any],
     options: Mapping[str, Any],
-    now: float,
+    seen: Mapping[str, Any],
 ) -> Dict[str, Any]:
     """What status.yml shows.
+
+    Args:
+        preflight, options: as the filters for preflight and plan take them.
+        seen: `now` (Unix seconds), `played` (hosts that --limit left) and `min_survivors`.
 
     Returns:
         `copies` (a row for each copy), `would` (sentences: what step25.yml would do now and why),
         `faults` by host, `same` (whether every required or existing copy has the coordinator's bytes).
     """
-    fleets, plans = _neighbour("survivor_npz_fleet"), _neighbour("survivor_npz_plan")
-    lead, hosts = team["coordinator"], [team["coordinator"], *team["rigs"], *team["skipped"]]
-    hosts = [host for host in dict.fromkeys(hosts) if host in hostvars]
-    found: Dict[str, List[str]] = fleets.preflight(hostvars, hosts, lead, preflight)
+    lead = team["coordinator"]
+    everybody = [host for host in dict.fromkeys([lead, *team["rigs"]]) if host is not None]
+    hosts = [host for host in everybody if host in seen["played"]]
+    limited = [host for host in everybody if host not in hosts]
+    found: Dict[str, List[str]] = _fleet.preflight(hostvars, hosts, lead, preflight) if lead else {}
     probes = {
         host: hostvars[host]["__survivor_npz_probe"]
         for host in hosts
-        if not fleets.lost(hostvars[host].get("__survivor_npz_probe"), "")
+        if not _fleet.lost(hostvars[host].get("__survivor_npz_probe"), "")
     }
     reference = probes[lead]["copies"][0]["sha256"] if lead in probes else None
-    rows = [_row(host, copy, reference, now) for host, probe in probes.items() for copy in probe["copies"]]
-    rows += [{"host": host, "copy": "-", "present": "no answer"} for host in hosts if host not in probes]
-    decision = hostvars[lead].get("__survivor_npz_decision") if lead in hostvars else None
+    rows = [
+        _row(host, copy, reference, seen["now"]) for host, probe in probes.items() for copy in probe["copies"]
+    ]
+    unseen = {host: SILENT for host in hosts if host not in probes}
+    unseen.update(dict.fromkeys(limited, LIMITED))
+    unseen.update((host, LEFT_OUT) for host in team["skipped"] if host in hostvars)
+    rows += [{"host": host, "copy": "-", "present": why} for host, why in unseen.items()]
+    decision = hostvars[lead].get("__survivor_npz_decision") if lead in probes else None
     goal = _goal(probes.get(lead), decision, options["convert"])
-    would = [f"stop, because of {host}: {fault}" for host, faults in found.items() for fault in faults]
-    would += [f"stop: {fault}" for fault in team["faults"]]
-    if goal is None and lead in probes and isinstance(decision, Mapping) and decision.get("failed"):
-        message = " ".join(str(decision.get("msg")).split())
-        if not found.get(lead):
-            would.append(f"stop, because of {lead}: {message}")
+    would = [f"stop: {fault}" for fault in team["faults"]] + _stops(found)
     if goal is not None:
-        verb = "convert" if goal["due"] else "not convert"
-        would.append(f"{verb} (reason: {goal['reason']}), {goal['survivor_count']} survivors")
-        for host in hosts:
-            if host in probes and host not in team["skipped"]:
-                todo = plans.plan(probes[host], goal, {**options, "coordinator": host == lead})
-                if todo["changes"]:
-                    would.append(f"{todo['action']} on {host} ({todo['before']})")
-    wanted = [row for row in rows if row["present"] not in ("absent",)]
+        would += _parts(probes, team, goal, options, seen["min_survivors"])
+    elif isinstance(decision, Mapping) and decision.get("failed") and not found.get(lead):
+        would.append(f"stop, because of {lead}: {' '.join(str(decision.get('msg')).split())}")
+    if limited:
+        would.append(f"not known of {', '.join(limited)}: not looked at (--limit)")
+    wanted = [
+        row
+        for row in rows
+        if row["present"] != LEFT_OUT and (row["present"] != "absent" or row.get("required"))
+    ]
     return {
         "copies": rows,
         "would": would,
