@@ -65,14 +65,14 @@ def test_every_row_has_a_protection_that_make_red_takes_out() -> None:
 @pytest.mark.parametrize("protection", PROTECTIONS, ids=lambda protection: protection.without)
 def test_a_protection_can_still_be_taken_out(tmp_path: Path, protection: Protection) -> None:
     for edit in protection.edits:
-        copy = tmp_path / edit.file
-        if not copy.exists():
+        place, copy = ROOT / edit.place, tmp_path / edit.place
+        if place.is_dir():
+            shutil.copytree(place, copy, dirs_exist_ok=True)
+        else:
             copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / edit.file, copy)
-    apply(tmp_path, protection.edits)
-    for edit in protection.edits:
-        text = (tmp_path / edit.file).read_text()
-        if edit.file.endswith(".py"):
-            ast.parse(text)
-        elif edit.file.endswith(".yml"):
-            yaml.safe_load(text)
+            shutil.copy(place, copy)
+    for path in apply(tmp_path, protection.edits):
+        if path.suffix == ".py":
+            ast.parse(path.read_text())
+        elif path.suffix == ".yml":
+            yaml.safe_load(path.read_text())

@@ -1,6 +1,6 @@
 """What protects against each failure of docs/incidents.md, how to take it out, and the test that then fails.
 
-`make red` takes them out one by one, on a copy of the checkout. An edit's old text must stand in its file
+`make red` takes them out one by one, on a copy of the checkout. An edit's old text must stand in its place
 exactly once, so the table can't rot unseen: tests/unit/test_incident_map.py looks in every `make test`.
 """
 
@@ -10,9 +10,9 @@ from typing import NamedTuple, Tuple
 
 
 class Edit(NamedTuple):
-    """Text of a file, and what stands there once the protection is out."""
+    """Text of a file, or of one Python file of a folder, and what stands there without the protection."""
 
-    file: str
+    place: str
     old: str
     new: str
 

@@ -29,18 +29,24 @@ class Outcome(NamedTuple):
     screen: str
 
 
-def apply(root: Path, edits: Iterable[Edit]) -> None:
-    """Take a protection out.
+def apply(root: Path, edits: Iterable[Edit]) -> List[Path]:
+    """Take a protection out; returns the files that it stood in.
 
     Raises:
-        ValueError: the old text does not stand in its file exactly once.
+        ValueError: an old text does not stand in its place exactly once.
     """
+    changed = []
     for edit in edits:
-        path = root / edit.file
-        text = path.read_text(encoding="utf-8")
-        if text.count(edit.old) != 1:
-            raise ValueError(f"{edit.file} has this {text.count(edit.old)} times, not once: {edit.old!r}")
-        path.write_text(text.replace(edit.old, edit.new), encoding="utf-8")
+        place = root / edit.place
+        texts = {
+            path: path.read_text("utf-8") for path in (place.rglob("*.py") if place.is_dir() else [place])
+        }
+        found = [path for path, text in texts.items() for _ in range(text.count(edit.old))]
+        if len(found) != 1:
+            raise ValueError(f"{edit.place} has this {len(found)} times, not once: {edit.old!r}")
+        found[0].write_text(texts[found[0]].replace(edit.old, edit.new), encoding="utf-8")
+        changed += found
+    return changed
 
 
 class Checkout:

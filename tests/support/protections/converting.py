@@ -71,7 +71,7 @@ CONVERTING = (
         "no text is a range",
         (
             Edit(
-                f"{PACKAGE}/columns.py",
+                PACKAGE,
                 "ends = [int(match[1]), int(match[2])] if match else []",
                 "ends = []",
             ),

@@ -17,14 +17,14 @@ DISTRIBUTING = (
         "every host counts as right unless this run has converted",
         (
             Edit(
-                f"{FILTERS}/survivor_npz_plan.py",
-                "right = _is_right(copy, sha256, follows)",
-                'right = not goal["staged"] or _is_right(copy, sha256, follows)',
+                FILTERS,
+                "is_right(copy, sha256, follows)\n",
+                'is_right(copy, sha256, follows) or not goal["staged"]\n',
             ),
             Edit(
-                f"{FILTERS}/survivor_npz_plan.py",
-                'and not _is_right(copy, goal["sha256"], follows)',
-                "and False",
+                FILTERS,
+                'is_right(copy, goal["sha256"], follows)\n',
+                'is_right(copy, goal["sha256"], follows) and False\n',
             ),
         ),
         "playbook/test_fleet_runs.py::test_a_rig_that_missed_one_run_kept_the_old_file_for_good",
@@ -46,7 +46,7 @@ DISTRIBUTING = (
     Protection(
         "After a partial copy some rigs had the new NPZ",
         "nobody knows of a previous NPZ",
-        (Edit(f"{FILTERS}/survivor_npz_plan.py", 'main if stays else main["previous"] or {}', "{}"),),
+        (Edit(FILTERS, 'main if stays else main["previous"] or {}', "{}"),),
         "playbook/test_fleet_status_rollback.py::test_rollback_brings_the_previous_npz_everywhere_and_pins_it",
         "(dry.rc, fleet.tree()) == (0, before)",
     ),
@@ -74,21 +74,21 @@ DISTRIBUTING = (
     Protection(
         "Step 2.5 ran with a rig missing",
         "a group without hosts is a fleet",
-        (Edit(f"{FILTERS}/survivor_npz_fleet.py", "    if not listed:\n", "    if False:\n"),),
+        (Edit(FILTERS, "    if not listed:\n", "    if False:\n"),),
         "playbook/test_fleet_traps.py::test_an_empty_rigs_group_starts_the_launch",
         "run.rc != 0",
     ),
     Protection(
         "Step 2.5 ran with a rig missing",
         "the fleet is whom --limit leaves",
-        (Edit(f"{FILTERS}/survivor_npz_fleet.py", "if rig not in skipped]", "if rig in played]"),),
+        (Edit(FILTERS, "if rig not in skipped]", "if rig in played]"),),
         "playbook/test_fleet_traps.py::test_limit_makes_the_fleet_partial_with_exit_code_zero",
         "run.rc != 0",
     ),
     Protection(
         "Workers read an old NPZ from `/dev/shm`",
         "nobody looks at RAM disks",
-        tuple(Edit(file, EXTRA, "extra_paths: []") for file in LOOKS),
+        tuple(Edit(place, EXTRA, "extra_paths: []") for place in LOOKS),
         "playbook/test_fleet_runs.py::test_workers_read_an_old_npz_from_the_ram_disk",
         "fleet.ram(host).read_bytes() == fleet.npz(host).read_bytes()",
     ),
@@ -139,7 +139,7 @@ DISTRIBUTING = (
                 "module_utils/survivor_npz/copies.py",
                 "        if identity not in seen:\n",
                 '        marked = os.path.exists(os.path.join(os.path.dirname(full), ".ready"))\n'
-                "        if identity not in seen and (required or not marked):\n",
+                "        if identity not in seen and not marked:\n",
             ),
         ),
         "playbook/test_ram_disks.py::test_ready_mark_without_its_files_is_no_proof",
@@ -157,7 +157,7 @@ DISTRIBUTING = (
         "status shows copies and compares nothing",
         (
             Edit(
-                f"{FILTERS}/survivor_npz_status.py",
+                FILTERS,
                 "None if sha256 is None or reference is None else sha256 == reference",
                 "sha256 is not None",
             ),
@@ -181,14 +181,14 @@ DISTRIBUTING = (
     Protection(
         "JSON newer, RAM disks warm",
         "nobody looks at the RAM disk of Zeus",
-        tuple(Edit(file, EXTRA, NOT_ON_ZEUS) for file in LOOKS),
+        tuple(Edit(place, EXTRA, NOT_ON_ZEUS) for place in LOOKS),
         "playbook/test_ram_disks.py::test_json_newer_and_every_ram_disk_warm",
         "zeus: workers read old data",
     ),
     Protection(
         "After one rig's reboot its worker read new data",
         "the proof is of disks only",
-        (Edit(f"{FILTERS}/survivor_npz_plan.py", EXISTING, 'if copy["required"]'),),
+        (Edit(FILTERS, EXISTING, 'if copy["required"]'),),
         "playbook/test_ram_disks.py::test_a_rebooted_rig_reads_new_data_and_the_others_old",
         "started on two sets of survivors",
     ),
@@ -197,18 +197,18 @@ DISTRIBUTING = (
         "a copy without room is skipped, and the proof is of disks only",
         (
             Edit(
-                f"{FILTERS}/survivor_npz_fleet.py",
-                'wanted = copy["required"] or copy["exists"]',
-                'wanted = copy["required"]',
+                FILTERS,
+                'if sha256 not in copy["staged"] and directory["free"] < size:',
+                'if copy["required"] and sha256 not in copy["staged"] and directory["free"] < size:',
             ),
             Edit(
-                f"{FILTERS}/survivor_npz_plan.py",
+                FILTERS,
                 '        if not copy["required"] and not copy["exists"] and not options["make_extra"]:\n',
                 '        if not copy["required"] and copy["directory"]["free"] < goal["size"]:\n'
                 "            continue\n"
                 '        if not copy["required"] and not copy["exists"] and not options["make_extra"]:\n',
             ),
-            Edit(f"{FILTERS}/survivor_npz_plan.py", EXISTING, 'if copy["required"]'),
+            Edit(FILTERS, EXISTING, 'if copy["required"]'),
         ),
         "playbook/test_ram_disks.py::test_a_rig_whose_ram_disk_is_full_is_skipped_and_shown_as_done",
         "started beside a copy that is old",
