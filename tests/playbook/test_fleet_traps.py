@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 from breakable import BreakableFleet
-from localfleet import LocalFleet, Run
+from localfleet import ROOT, LocalFleet, Run
 
 GONE = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
 
@@ -80,6 +81,38 @@ def test_a_tag_leaves_out_conversion_and_distribution(tmp_path: Path) -> None:
     assert run.report["faults"].keys() == {"rig-6600"}
     run = fleet.run("step25.yml", "--skip-tags", "always")
     refused(fleet, run, "the guard did not run")
+
+
+def test_text_from_the_command_line_counts_as_true_and_opens_gates(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    fleet.converge()
+    run = fleet.run("prepare.yml", "-e", "survivor_npz_make_extra_paths=false survivor_npz_force=false")
+    assert (run.rc, run.changed) == (0, []), run.out
+    fleet.npz("rig-6600").write_bytes(b"tampered with")
+    run = fleet.run("step25.yml", "--tags", "run", extra={"__survivor_npz_gate": True})
+    refused(fleet, run, "__survivor_npz_gate was given from outside")
+    refused(fleet, fleet.run("step25.yml", "-e", "survivor_npz_scorer_args=9"), "a list is needed")
+
+
+def test_step_2_5_started_while_we_staged(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path, rigs=("rig-6600",))
+    fleet.converge()
+    fleet.write_survivors(200)
+    old = fleet.sha256("zeus")
+    # The rig's own interpreter is asked between staging and the barrier: there somebody starts a run.
+    supervise = ROOT / "module_utils" / "survivor_npz" / "supervise"
+    starts = tmp_path / "starts"
+    starts.write_text(
+        f"#!/bin/sh\ncd {fleet.dir('zeus')}\n"
+        f"{sys.executable} -I {supervise} --foreground -- sleep 60 >/dev/null 2>&1 &\n"
+        "until ls .survivor_npz/runs/*/record.json; do sleep 0.1; done\n"
+    )
+    starts.chmod(0o755)
+    fleet.hostvars["rig-6600"]["survivor_npz_rig_python"] = str(starts)
+    run = fleet.run()
+    assert fleet.run("stop.yml").rc == 0
+    refused(fleet, run, "STOPPED in barrier", "zeus: Step 2.5 is running already")
+    assert {fleet.sha256(host) for host in fleet.hosts} == {old}
 
 
 def test_a_rig_vanishes_between_switch_and_proof(tmp_path: Path) -> None:

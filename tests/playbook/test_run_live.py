@@ -10,6 +10,7 @@ from typing import List
 from ansible.module_utils.survivor_npz import runs
 from launch import alive
 from launcher import SHA256, Launcher, Screen, shown
+from localfleet import NPZ
 
 pytest_plugins = ("launch_fixtures",)
 
@@ -177,3 +178,12 @@ def test_stop_playbook_ends_script_and_children_and_names_what_is_beyond_it(zeus
     assert rc == 0
     assert "nothing to stop" in text
     assert "changed=0" in text
+
+
+def test_npz_switched_between_proof_and_start_is_not_started_on(zeus: Launcher) -> None:
+    zeus.place.script("echo > started")
+    (zeus.place.dir / NPZ).write_bytes(b"switched")
+    rc, text = zeus.play()
+    assert rc == 2
+    assert "changed between the proof and the start" in text.rpartition("PLAY RECAP")[2].replace("\n", " ")
+    assert not (zeus.place.dir / "started").exists()

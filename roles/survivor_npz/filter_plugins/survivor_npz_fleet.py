@@ -80,7 +80,7 @@ def fleet(  # noqa: PLR0917 - a filter's arguments come by position
     }
 
 
-def lost(result: Any, what: str) -> Optional[str]:
+def lost(result: Any, what: str, is_coordinator: bool = False) -> Optional[str]:
     """Why a registered result is no answer; None where it is one."""
     if not isinstance(result, Mapping):
         return f"{what}: no answer."
@@ -94,15 +94,29 @@ def lost(result: Any, what: str) -> Optional[str]:
             "once by hand."
         )
     if result.get("unreachable"):
-        return (
-            f"unreachable ({message}). Start it or mend its network; or leave it out by name: "
-            "survivor_npz_skip_rigs."
-        )
+        without = "" if is_coordinator else "; or leave it out by name: survivor_npz_skip_rigs"
+        return f"unreachable ({message}). Start it or mend its network{without}."
     if result.get("failed") or "copies" not in result:
         if "timed out" in message.lower():
             return f"{what}: no answer in time (a hung disk?): {message}"
+        if "interpreter" in message and "not found" in message:
+            message += " Install Python 3.9 or newer there, or name it with ansible_python_interpreter."
         return f"{what}: {message or 'no answer'}"
     return None
+
+
+def busy(result: Any, matters: bool) -> Optional[str]:
+    """Why the coordinator's answer forbids to change what Step 2.5 reads; None where it doesn't."""
+    if not isinstance(result, Mapping) or "running" not in result or result.get("failed"):
+        message = result.get("msg", "") if isinstance(result, Mapping) else ""
+        return f"can't tell whether Step 2.5 is running: {message or 'no answer'}. Mend that, then run again."
+    if not result["running"] or not matters:
+        return None
+    said = str(result.get("message", "Step 2.5 is running")).rstrip(".")
+    return (
+        f"{said}. Its workers read the NPZ: wait for "
+        "its end. To go on regardless: -e survivor_npz_prepare_while_running=true."
+    )
 
 
 def preflight(
@@ -113,7 +127,7 @@ def preflight(
     probes: Dict[str, Host] = {}
     for host in hosts:
         probe: Any = hostvars[host].get("__survivor_npz_probe")
-        why = lost(probe, "preflight")
+        why = lost(probe, "preflight", host == coordinator)
         if why:
             found[host] = [why]
             continue
@@ -121,13 +135,10 @@ def preflight(
         faults = _host_faults(probe, options, host == coordinator)
         if faults:
             found[host] = faults
-    busy = hostvars[coordinator].get("__survivor_npz_running") or {}
-    if busy.get("running") and options["busy"]:
-        found.setdefault(coordinator, []).append(
-            f"Step 2.5 is running: {busy.get('message') or busy.get('pid')} The workers read these files. "
-            "Wait for it, or end it with playbooks/stop.yml; to go on regardless: "
-            "-e survivor_npz_prepare_while_running=true."
-        )
+    if coordinator in probes:
+        why = busy(hostvars[coordinator].get("__survivor_npz_running"), options["busy"])
+        if why:
+            found.setdefault(coordinator, []).append(why)
     for host, faults in _same_file(probes).items():
         found.setdefault(host, []).extend(faults)
     size, sha256 = _estimate(probes.get(coordinator), options)
@@ -150,6 +161,7 @@ class FilterModule:
         """Names as the role's tasks call them."""
         return {
             "survivor_npz_fleet": fleet,
+            "survivor_npz_busy": busy,
             "survivor_npz_preflight": preflight,
             "survivor_npz_parcel": parcel,
         }
