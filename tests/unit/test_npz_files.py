@@ -2,12 +2,14 @@
 
 import io
 import json
+import random
 import zipfile
 from pathlib import Path
+from typing import Dict, List
 
 import numpy as np
 import pytest
-from ansible.module_utils.survivor_npz import npzinfo
+from ansible.module_utils.survivor_npz import npz, npzinfo
 from ansible.module_utils.survivor_npz.schema import FIELDS
 from shapes import Bench
 from survivors import records
@@ -32,6 +34,35 @@ def test_it_is_no_larger_than_savez_compressed_makes_it(bench: Bench) -> None:
     out = io.BytesIO()
     np.savez_compressed(out, **bench.arrays())
     assert bench.npz.stat().st_size <= len(out.getvalue())
+
+
+_RANDOM = random.Random(1)
+SEEDS: Dict[str, List[int]] = {
+    "spread over 32 bits": sorted(_RANDOM.sample(range(2**32), 60_000)),
+    "spread, in disorder": _RANDOM.sample(range(2**32), 20_000),
+    "dense": sorted(_RANDOM.sample(range(150_000), 60_000)),
+    "one in ten": sorted(_RANDOM.sample(range(600_000), 60_000)),
+    "sequential": list(range(10**9, 10**9 + 60_000)),
+    "in large steps": list(range(0, 60_000 * 4096, 4096)),
+    "dense in blocks": [i // 100 * 65_536 + i % 100 for i in range(60_000)],
+    "constant": [7] * 60_000,
+    "with many duplicates": sorted(_RANDOM.choices(range(1000), k=60_000)),
+    "duplicates in disorder": _RANDOM.choices(range(3000), k=20_000),
+}
+
+
+@pytest.mark.parametrize("case", sorted(SEEDS))
+def test_no_distribution_of_seeds_makes_it_larger_than_savez_compressed(case: str) -> None:
+    seeds = np.array(SEEDS[case], "<u4")
+    arrays = {f.array: seeds if f.array == "seeds" else np.zeros(len(seeds), f.dtype) for f in FIELDS}
+    members = [npz.pack_columns(lambda field: arrays[field.array], threads) for threads in (1, 2)]
+    ours = npz.assemble(members[0])
+    assert ours == npz.assemble(members[1])
+    out = io.BytesIO()
+    np.savez_compressed(out, **arrays)
+    assert len(ours) <= len(out.getvalue())
+    with zipfile.ZipFile(out) as theirs:
+        assert len(members[0]["seeds"].data) <= theirs.getinfo("seeds.npy").compress_size
 
 
 def test_zipfile_finds_no_fault_and_the_arrays_in_order(bench: Bench) -> None:
