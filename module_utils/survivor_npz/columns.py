@@ -5,11 +5,11 @@ Types are checked for a whole column at once, at C speed; only a column that fai
 
 from __future__ import annotations
 
-import re
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 from ansible.module_utils.survivor_npz import schema
+from ansible.module_utils.survivor_npz.ints import INT32, UINT32, Limits, array_of, differences, why_no_range
 from ansible.module_utils.survivor_npz.prng import make_prng
 from ansible.module_utils.survivor_npz.schema import FIELDS, Field
 from ansible.module_utils.survivor_npz.shown import shown
@@ -21,18 +21,10 @@ Arrays = Dict[str, NDArray[Any]]
 
 _EXACT_IN_FLOAT32 = float(1 << 24)
 _EXACT_IN_FLOAT64 = float(1 << 53)
-_RANGE_TEXT = re.compile(r"([0-9]+)-([0-9]+)")
-_RANGE_TEXT_LIMIT = 100
+# How many of a bad record's fields a message names.
+_FIELDS_SHOWN = 2
 
 
-class _Limits(NamedTuple):
-    low: int
-    high: int
-    text: str
-
-
-_UINT32 = _Limits(0, 2**32 - 1, "0 to 4294967295")
-_INT32 = _Limits(-(2**31), 2**31 - 1, "-2147483648 to 2147483647")
 _NUMBERS = {int, float}
 
 
@@ -44,7 +36,8 @@ class Maker:
         self.encoding = encoding
         self.tally = Tally()
         self.tally.records = table.length
-        self.bad: Set[int] = set()
+        self.bad: NDArray[np.bool_] = np.zeros(table.length, np.bool_)
+        self._wrong: Dict[int, List[str]] = {}
         self.arrays: Arrays = {}
 
     def make(self) -> None:
@@ -64,8 +57,7 @@ class Maker:
             if field.kind in makers:
                 makers[field.kind](field)
         make_prng(self)
-        self.tally.bad_records = len(self.bad)
-        self.tally.faults = sorted(self.tally.faults)[:FAULTS_KEPT]
+        self._tell_faults()
         for key, count in self.table.key_counts().items():
             if key not in schema.KNOWN_KEYS:
                 self.tally.other_keys[key] = count
@@ -75,19 +67,30 @@ class Maker:
         whys = [why_of(value) for value in column.values]
         mask = np.fromiter((why is not None for why in whys), np.bool_, len(whys))
         found = column.records(mask)
-        self.bad.update(found.tolist())
+        self.bad[found] = True
         for record in found[:FAULTS_KEPT].tolist():
-            at = record if column.index is None else int(column.index[record])
-            value, why = column.values[at], whys[at] or ""
-            self.fault(record, key, value, why)
+            at = column.place(record)
+            self.fault(record, key, column.values[at], whys[at] or "")
 
     def fault(self, record: int, key: str, value: Any, why: str) -> None:
-        """Note one value that is refused."""
-        seed = self.table.record(record).get("seed", MISSING)
-        self.bad.add(record)
-        self.tally.faults.append(
-            Fault(record, None if seed is MISSING else shown(seed), key, shown(value), why)
-        )
+        """Note one value that is refused, in one of the first records that are refused for its key."""
+        self.bad[record] = True
+        what = "is missing" if value is MISSING else f"= {shown(value)}"
+        self._wrong.setdefault(record, []).append(f"{key} {what}: {why}")
+
+    def _tell_faults(self) -> None:
+        """Describe the first bad records. `fault` was told of all that is wrong with these."""
+        self.tally.bad_records = int(np.count_nonzero(self.bad))
+        for record in sorted(self._wrong)[:FAULTS_KEPT]:
+            if record in self.table.strangers:
+                stranger = shown(self.table.strangers[record])
+                self.tally.fault(Fault(record, None, f"{stranger} is no object"))
+                continue
+            wrong, seed = self._wrong[record], self.table.record(record).get("seed", MISSING)
+            what = "; ".join(wrong[:_FIELDS_SHOWN])
+            if len(wrong) > _FIELDS_SHOWN:
+                what += f"; and {len(wrong) - _FIELDS_SHOWN} more of its fields"
+            self.tally.fault(Fault(record, None if seed is MISSING else shown(seed), what))
 
     def fill(self, key: str, column: Column, default: Any = 0) -> Column:
         """Put the default where the key is missing, and count."""
@@ -98,19 +101,15 @@ class Maker:
         values = [default if value is MISSING else value for value in column.values]
         return Column(values, column.index, False)
 
-    def _ints(self, key: str, column: Column, limits: _Limits, dtype: str) -> Optional[NDArray[Any]]:
+    def _ints(self, key: str, column: Column, limits: Limits, dtype: str) -> Optional[NDArray[Any]]:
         """An array over `column.values`; None where one of them is no int or out of range."""
-        if set(map(type, column.values)) == {int}:
-            try:
-                array = np.fromiter(column.values, np.int64, len(column.values))
-                if array.min() >= limits.low and array.max() <= limits.high:
-                    return array.astype(dtype)
-            except OverflowError:
-                pass
+        array = array_of(column.values, limits, dtype)
+        if array is not None:
+            return array
 
         def why(value: Any) -> Optional[str]:
             if type(value) is not int:
-                return "missing" if value is MISSING else f"an int is needed, from {limits.text}"
+                return f"an int is needed, from {limits.text}"
             return None if limits.low <= value <= limits.high else f"out of range, which is {limits.text}"
 
         self.refuse(key, column, why)
@@ -118,29 +117,28 @@ class Maker:
 
     def _seed(self, field: Field) -> None:
         column = self.table.column(field.key)
-        array = self._ints(field.key, column, _UINT32, field.dtype)
+        array = self._ints(field.key, column, UINT32, field.dtype)
         if array is not None:
             self.arrays[field.array] = column.expand(array)
 
     def _int(self, field: Field) -> None:
         column = self.fill(field.key, self.table.column(field.key))
-        array = self._ints(field.key, column, _INT32, field.dtype)
+        array = self._ints(field.key, column, INT32, field.dtype)
         if array is not None:
             self.arrays[field.array] = column.expand(array)
 
     def _range(self, field: Field) -> None:
         column = self.fill(field.key, self.table.column(field.key))
-        plain = column
-        if not set(map(type, column.values)) <= {int}:
-            plain = Column(_differences(column.values), column.index, False)
-            if None in plain.values:
-                self.refuse(
-                    field.key, column, lambda value: _RANGE_WHY if _difference(value) is None else None
-                )
-                return
-        array = self._ints(field.key, plain, _INT32, field.dtype)
-        if array is not None:
-            self.arrays[field.array] = column.expand(array)
+        array = array_of(differences(column.values), INT32, field.dtype)
+        if array is None:
+            self.refuse(field.key, column, why_no_range)
+            return
+        self.arrays[field.array] = column.expand(array)
+        falling = array < 0
+        if falling.any():
+            falling &= np.fromiter((type(value) is not int for value in column.values), np.bool_, len(array))
+            if falling.any():
+                self.tally.falling[field.key] = column.count(falling)
 
     def _floats(self, key: str, column: Column) -> Optional[Tuple[NDArray[np.float64], NDArray[np.float32]]]:
         """The values as float64 and as float32; None where one is no number or infinite in float32."""
@@ -253,30 +251,6 @@ class Maker:
             column,
             lambda value: None if type(value) is str and value in modes else f"{needed} is needed",
         )
-
-
-_RANGE_WHY = 'an int, "a-b" or [a, b] is needed'
-
-
-def _difference(value: Any) -> Optional[int]:
-    """`skip_range` in any of its three forms as max - min; None for anything else."""
-    if type(value) is int:
-        return value
-    ends: List[Any] = []
-    if type(value) is str and len(value) <= _RANGE_TEXT_LIMIT:
-        match = _RANGE_TEXT.fullmatch(value)
-        ends = [int(match[1]), int(match[2])] if match else []
-    elif type(value) is list and len(value) == 2 and all(type(end) is int for end in value):
-        ends = value
-    return ends[1] - ends[0] if ends else None
-
-
-def _differences(values: List[Any]) -> List[Optional[int]]:
-    """Each text is parsed once: shape D repeats few of them."""
-    if set(map(type, values)) == {str}:
-        known = {value: _difference(value) for value in set(values)}
-        return [known[value] for value in values]
-    return [_difference(value) for value in values]
 
 
 def make_arrays(table: Table, encoding: str) -> Tuple[Arrays, Tally]:

@@ -7,10 +7,12 @@ from typing import NamedTuple, NoReturn, Optional, Tuple
 
 import orjson
 from ansible.module_utils.survivor_npz.errors import ConvertError
-from ansible.module_utils.survivor_npz.scan import closing_bracket, record_ends
+from ansible.module_utils.survivor_npz.scan import closing_bracket, count_items
 from ansible.module_utils.survivor_npz.source import Source, writing_hint
 
 MAX_RECORD = 16 << 20
+# A text that ends in nesting this deep may be called too large for the memory by orjson.
+_DEEP = 100
 _STRUCTURE = re.compile(rb'[,:"{}\[\]]')
 _CONSTANT = re.compile(rb"-?(?:NaN|Infinity)")
 
@@ -24,11 +26,14 @@ def too_big(source: Source, index: int, offset: int) -> ConvertError:
     )
 
 
-def truncated(source: Source, index: int) -> ConvertError:
-    """The refusal of a file that ends too early."""
+def truncated(source: Source, whole: int, has_begun: bool) -> ConvertError:
+    """The refusal of a file that ends too early, behind `whole` records and perhaps a part of another."""
+    where = f"in record {whole}"
+    if not has_begun:
+        where = f"behind record {whole - 1}" if whole else "before the first record"
     return ConvertError(
         "json_truncated",
-        f"{source.path} ends at byte {source.size}, in or after record {index}, before its list is closed: "
+        f"{source.path} ends at byte {source.size}, {where}, before its list is closed: "
         f"it is half a file.{writing_hint(source.stamp.mtime_ns)} Run Step 1 (window_optimizer.py) again.",
     )
 
@@ -79,8 +84,19 @@ def _first_fault(text: bytes, opener: bytes) -> Tuple[int, str]:
     except ValueError as error:
         characters = max(getattr(error, "pos", 0) - len(opener), 0)
         message = str(getattr(error, "msg", error)).split(": line ")[0]
-        return len(text.decode("utf-8")[:characters].encode("utf-8")), message
+        place = len(text.decode("utf-8")[:characters].encode("utf-8"))
+        if "memory" in message:
+            if _nesting(text[:place]) < _DEEP:
+                raise MemoryError from error
+            message = "nesting depth"
+        return place, message
     return -1, ""
+
+
+def _nesting(text: bytes) -> int:
+    """How many brackets are open, but for those in strings."""
+    opened, closed = (sum(map(text.count, brackets)) for brackets in ((b"[", b"{"), (b"]", b"}")))
+    return opened - closed
 
 
 def explain(source: Source, offset: int, index: Optional[int], opener: bytes = b"[") -> NoReturn:
@@ -92,6 +108,7 @@ def explain(source: Source, offset: int, index: Optional[int], opener: bytes = b
 
     Raises:
         ConvertError: always, naming byte and record.
+        MemoryError: there is too little to look.
     """
     source.check_unchanged()
     window = _open_window(source, offset)
@@ -105,7 +122,8 @@ def explain(source: Source, offset: int, index: Optional[int], opener: bytes = b
         )
     before = text[: place if place >= 0 else len(text)]
     inside = before[before.find(b"[") + 1 :] if index is not None and not opener else before
-    record = None if index is None else index + sum(1 for _end in record_ends(inside))
+    whole, has_begun = (0, False) if index is None else count_items(inside)
+    record = None if index is None else index + whole
     ran_out = place < 0 or _ran_out(text, place)
     if window.bad_byte is not None and ran_out:
         what = f"byte 0x{window.bad_byte:02x} is no UTF-8 text"
@@ -113,25 +131,29 @@ def explain(source: Source, offset: int, index: Optional[int], opener: bytes = b
     if index is not None and closing_bracket(inside) >= 0:
         what = "a second document or other text follows the list"
         raise _refuse(source, "json_trailing", what, None, offset + place)
-    constant = _CONSTANT.match(text, place)
+    # The fault is at the minus sign or behind it, as the library's version will have it.
+    constant = _CONSTANT.match(text, place - 1 if before.endswith(b"-") else place)
     if constant:
         what = f"{constant.group().decode()} is no JSON number"
-        raise _refuse(source, "json_nan", what, record, offset + place)
+        raise _refuse(source, "json_nan", what, record, offset + constant.start())
     if "depth" in message or "ecursion" in message:
         what = "lists or objects nested too deep to read"
         raise _refuse(source, "json_too_deep", what, record, offset + place)
     if ran_out:
-        _refuse_end(source, window, offset, record, place)
+        has_begun = has_begun or place < len(text)
+        _refuse_end(source, window, offset, place, record, has_begun=has_begun)
     raise _refuse(source, "json_invalid", f"no valid JSON: {message}", record, offset + place)
 
 
-def _refuse_end(source: Source, window: _Window, offset: int, record: Optional[int], place: int) -> None:
+def _refuse_end(
+    source: Source, window: _Window, offset: int, place: int, record: Optional[int], *, has_begun: bool
+) -> None:
     """Raise where the text, rather than being wrong, comes to its end too early."""
     is_last = place >= len(window.text)
     if window.at_end and record is None:
         raise _refuse(source, "json_truncated", "the document ends too early", None, source.size)
     if window.at_end and record is not None and (is_last or not _is_closed(source)):
-        raise truncated(source, record)
+        raise truncated(source, record, has_begun)
     if not window.at_end and record is not None and place >= len(window.text) - 16:
         raise too_big(source, record, offset)
 

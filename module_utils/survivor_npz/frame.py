@@ -8,12 +8,15 @@ from typing import NamedTuple, NoReturn, Optional
 import orjson
 from ansible.module_utils.survivor_npz.errors import ConvertError
 from ansible.module_utils.survivor_npz.faults import explain
+from ansible.module_utils.survivor_npz.scan import SPACE
 from ansible.module_utils.survivor_npz.shown import shown
 from ansible.module_utils.survivor_npz.source import Source, writing_hint
 
-SPACE = b" \t\n\r"
 _BLOCK = 1 << 20
 _SMALL = 16 << 20
+_NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]*")
+# `[` and the first byte of what follows it, each in two bytes.
+_UTF_16 = re.compile(rb"\[\0[^\0]\0|\0\[\0[^\0]")
 _NOT_SPACE = re.compile(rb"[^ \t\n\r]")
 _NEVER = "Or set survivor_npz_convert: never, if another program writes the NPZ now."
 
@@ -72,6 +75,12 @@ def find_span(source: Source) -> Optional[Span]:
             f"{source.path} starts with a byte order mark (byte {begin}): Step 1 writes plain UTF-8. "
             "Find out which program rewrote the file, then run Step 1 again.",
         )
+    if _UTF_16.match(opener):
+        raise ConvertError(
+            "json_utf8",
+            f"{source.path} is UTF-16 text (byte {begin}): Step 1 writes UTF-8. "
+            "Find out which program rewrote the file, then run Step 1 again.",
+        )
     if opener[:1] != b"[":
         _refuse_document(source, begin)
     first = skip_space(source, begin + 1, source.size)
@@ -105,7 +114,7 @@ def _refuse_document(source: Source, begin: int) -> NoReturn:
         start = source.read(begin, 40).decode("utf-8", "replace")
         raise ConvertError(
             "shape_unknown",
-            f"{source.path} is no list of survivors: it starts with {start!r}. Run Step 1 again.",
+            f"{source.path} is no list of survivors: it starts with {shown(start)}. Run Step 1 again.",
         )
     try:
         content = orjson.loads(source.read(begin, _SMALL))
@@ -129,7 +138,7 @@ def _refuse_document(source: Source, begin: int) -> NoReturn:
             f"{where} a summary (survivor_count: {shown(content['survivor_count'])}): Step 1 writes it "
             f"instead of the survivors past 100,000 of them. Run Step 1 so that it writes them all. {_NEVER}",
         )
-    keys = ", ".join(sorted(content)[:8])
+    keys = ", ".join(map(shown, sorted(content)[:8]))
     raise ConvertError("shape_unknown", f"{where} one object with the keys [{keys[:200]}]. Run Step 1 again.")
 
 
@@ -137,12 +146,13 @@ def _refuse_items(source: Source, begin: int, first: int) -> NoReturn:
     """The list does not start with an object: say what it holds."""
     start = source.read(first, 16)
     where = f"{source.path} is not a list of survivors but a list"
-    if start[:1].isdigit() or (start[:1] == b"-" and start[1:2].isdigit()):
+    number = _NUMBER.match(start)
+    if number:
         raise ConvertError(
             "shape_ints",
-            f"{where} of numbers (record 0 is {start.split(b',')[0].strip().decode('latin-1')[:12]}, byte "
-            f"{first}): a Step 1 that lost all fields but the seed wrote it. Run a Step 1 "
-            "(window_optimizer.py) that writes one object per survivor.",
+            f"{where} of numbers (record 0 is {number.group().decode()[:12]}, byte {first}): a Step 1 that "
+            "lost all fields but the seed wrote it. Run a Step 1 (window_optimizer.py) that writes one "
+            "object per survivor.",
         )
     kinds = {b"[": "lists", b'"': "strings"}
     if start.startswith((b"true", b"false", b"null")):

@@ -49,11 +49,11 @@ def _describe(
     warnings = verdict.warnings(built.tally, built.from_counts, built.duplicate_seeds, built.unordered_seeds)
     warnings += verdict.compare(former, built.survivor_count, built.ranges)
     notes: List[str] = [
-        f"{name} has {count} distinct value(s), which is normal for small windows."
+        f"{name} has {count} distinct value{'' if count == 1 else 's'}, which is normal for small windows."
         for name, count in built.few_values.items()
     ]
     if built.tally.from_base:
-        notes.append(f"prng_type was made from prng_base in {built.tally.from_base:,} records.")
+        notes.append(f"prng_type was made from prng_base in {verdict.counted(built.tally.from_base)}.")
     rates = [field for field in schema.FIELDS if field.kind == schema.RATE]
     return sidecar.compose(
         source=facts,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
 
 import numpy as np
 from ansible.module_utils.survivor_npz.schema import HYBRID, PRNG_TABLES, SKIP_MODES
 from ansible.module_utils.survivor_npz.table import MISSING, Column
-from ansible.module_utils.survivor_npz.tally import Seen
+from ansible.module_utils.survivor_npz.tally import FAULTS_KEPT, Seen
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -44,24 +44,26 @@ def id_of(name: str, encoding: str) -> Optional[int]:
 
 def make_prng(maker: Maker) -> None:
     """Fill `maker.arrays["prng_type"]` from `prng_type`, where it is missing from `prng_base`."""
-    column = maker.table.column("prng_type")
-    names = _Names()
-    if not _are_names(maker, "prng_type", column):
-        return
-    chosen = names.numbers_of(column)
-    modes = maker.arrays.get("skip_mode")
-    if modes is None:
-        return
+    column, base = maker.table.column("prng_type"), None
     by_base = np.zeros(maker.table.length, np.bool_)
+    is_good = _are_names(maker, "prng_type", column)
     if column.has_missing:
-        by_base = chosen == _UNKNOWN
-        base = maker.table.column("prng_base")
-        base_numbers = _base_numbers(maker, base, by_base, names)
-        if base_numbers is None:
-            return
-        chosen = np.where(by_base, base_numbers, chosen)
+        by_base = column.expand(_mask(column, lambda value: value is MISSING))
+        base = _bases(maker, maker.table.column("prng_base"), by_base)
+        is_good = is_good and base is not None
         maker.tally.from_base = int(np.count_nonzero(by_base))
+    modes = maker.arrays.get("skip_mode")
+    if not is_good or modes is None:
+        return
+    names = _Names()
+    chosen = names.numbers_of(column)
+    if base is not None:
+        chosen = np.where(by_base, names.numbers_of(base), chosen)
     _encode(maker, list(names.numbers), chosen, modes, by_base)
+
+
+def _mask(column: Column, is_so: Callable[[Any], bool]) -> NDArray[np.bool_]:
+    return np.fromiter(map(is_so, column.values), np.bool_, len(column.values))
 
 
 def _are_names(maker: Maker, key: str, column: Column) -> bool:
@@ -75,24 +77,19 @@ def _are_names(maker: Maker, key: str, column: Column) -> bool:
     return False
 
 
-def _base_numbers(
-    maker: Maker, base: Column, by_base: NDArray[np.bool_], names: _Names
-) -> Optional[NDArray[np.int32]]:
-    """Numbers of `prng_base`; only records that lack `prng_type` count."""
-    good = np.fromiter((type(value) is str for value in base.values), np.bool_, len(base.values))
-    wrong = np.flatnonzero(by_base & ~base.expand(good)).tolist()
-    if wrong:
-        for record in wrong:
-            maker.bad.add(record)
-        for record in wrong[:5]:
-            value = base.values[record if base.index is None else int(base.index[record])]
+def _bases(maker: Maker, base: Column, by_base: NDArray[np.bool_]) -> Optional[Column]:
+    """The names in `prng_base`; None where a record that lacks `prng_type`, which alone count, has none."""
+    wrong = np.flatnonzero(by_base & base.expand(_mask(base, lambda value: type(value) is not str)))
+    if len(wrong):
+        maker.bad[wrong] = True
+        for record in wrong[:FAULTS_KEPT].tolist():
+            value = base.values[base.place(record)]
             if value is MISSING:
-                maker.fault(record, "prng_type", value, "prng_type and prng_base are both missing")
+                maker.fault(record, "prng_type", value, "and so is prng_base")
             else:
                 maker.fault(record, "prng_base", value, "a PRNG's name is needed")
         return None
-    values = [value if type(value) is str else MISSING for value in base.values]
-    return names.numbers_of(Column(values, base.index, True))
+    return Column([value if type(value) is str else MISSING for value in base.values], base.index, True)
 
 
 def _encode(

@@ -13,10 +13,9 @@ from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple, TypeVa
 
 from ansible.module_utils.survivor_npz.faults import MAX_RECORD, explain, too_big, truncated
 from ansible.module_utils.survivor_npz.frame import Span, skip_space
-from ansible.module_utils.survivor_npz.scan import record_ends
+from ansible.module_utils.survivor_npz.scan import record_ends, scalars_end
 from ansible.module_utils.survivor_npz.source import Source
 
-PIECE_BYTES = 1 << 20
 _PROBE = 1 << 16
 _BETWEEN = re.compile(rb"\}[ \t\n\r]*,[ \t\n\r]*(?=\{)")
 _FIRST_KEY = re.compile(rb'\{[ \t\n\r]*"[^"\\]*"[ \t\n\r]*:')
@@ -128,9 +127,13 @@ def _read_exactly(
         cut = 0
         for ended in record_ends(text):
             cut = ended
+        # Between records and behind them, things may stand that are none: they are text of the list, too.
+        cut = cut or scalars_end(text)
         if cut or at + len(text) >= end or size >= MAX_RECORD:
             break
         size = min(max(size, 1024) * 4, MAX_RECORD)
+    if not cut and at + len(text) >= end:
+        cut = len(text)
     try:
         parsed = parse(text[:cut])
     except ValueError as error:
@@ -153,7 +156,7 @@ def refuse(source: Source, offset: int, index: int, span: Span) -> None:
         ConvertError: always.
     """
     if offset >= span.end and not span.closed:
-        raise truncated(source, index)
+        raise truncated(source, index, has_begun=False)
     window = source.read(offset, MAX_RECORD)
     if len(window) == MAX_RECORD and next(record_ends(window), None) is None:
         _refuse_giant(source, offset, index, window)

@@ -8,6 +8,7 @@ from typing import Iterator, Tuple
 _OUTSIDE = re.compile(rb'["{}\[\]]')
 _QUOTE = b'"'[0]
 _OPENERS = b"{["
+SPACE = b" \t\n\r"
 
 
 def _string_end(text: bytes, start: int) -> int:
@@ -51,6 +52,41 @@ def record_ends(text: bytes) -> Iterator[int]:
     what the text did not open. For text that is no JSON the offsets mean nothing.
     """
     return (at for depth, at in _closings(text) if depth == 0)
+
+
+def _commas(text: bytes, start: int) -> Tuple[int, int]:
+    """Commas outside strings from `start` up to the first bracket, and the offset of the last (-1: none)."""
+    count, last, at = 0, -1, start
+    while at >= 0:
+        token = _OUTSIDE.search(text, at)
+        stop = token.start() if token else len(text)
+        count += text.count(b",", at, stop)
+        last = max(last, text.rfind(b",", at, stop))
+        if token is None or text[stop] != _QUOTE:
+            break
+        at = _string_end(text, stop + 1)
+    return count, last
+
+
+def scalars_end(text: bytes) -> int:
+    """Offset behind the last of the strings, numbers and words at the start of a text that a comma follows.
+
+    0 where there is none. Linear in time; for text that is no JSON the offset means nothing.
+    """
+    return max(_commas(text, 0)[1], 0)
+
+
+def count_items(text: bytes) -> Tuple[int, bool]:
+    """How many items a valid beginning of a list's content holds whole, and whether another has begun."""
+    commas = at = 0
+    for end in record_ends(text):
+        commas += _commas(text, at)[0]
+        at = end
+    more, last = _commas(text, at)
+    rest = text[max(at, last + 1) :].strip(SPACE)
+    if at and not more and not rest:
+        return commas + 1, False
+    return commas + more, bool(rest)
 
 
 def closing_bracket(text: bytes) -> int:

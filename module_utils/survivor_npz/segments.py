@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
@@ -11,7 +12,6 @@ from ansible.module_utils.survivor_npz.records import BrokenError, Gap, Separato
 from ansible.module_utils.survivor_npz.schema import BYTES_PER_SURVIVOR, FIELDS
 from ansible.module_utils.survivor_npz.source import Source
 from ansible.module_utils.survivor_npz.split import Splitter
-from ansible.module_utils.survivor_npz.table import Table
 from ansible.module_utils.survivor_npz.tally import Tally
 from numpy.typing import NDArray
 
@@ -45,7 +45,11 @@ def plan_segments(start: int, gaps: List[Gap], end: int) -> List[Segment]:
 
 
 class Store:
-    """An anonymous map that forked workers share, with room for the 22 columns of each segment."""
+    """An anonymous map that forked workers share, with room for the 22 columns of each segment.
+
+    Raises:
+        MemoryError: the map can't be had.
+    """
 
     def __init__(self, segments: List[Segment]) -> None:
         self._offsets: List[Tuple[Segment, int]] = []
@@ -54,7 +58,12 @@ class Store:
             self._offsets.append((segment, size))
             size += -(-segment.capacity * BYTES_PER_SURVIVOR // _PAGE) * _PAGE + _PAGE
         flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
-        self._map = mmap.mmap(-1, max(size, _PAGE), flags=flags)
+        try:
+            self._map = mmap.mmap(-1, max(size, _PAGE), flags=flags)
+        except OSError as error:
+            if error.errno == errno.ENOMEM:
+                raise MemoryError from error
+            raise
 
     def columns(self, number: int) -> Dict[str, NDArray[Any]]:
         """The columns of a segment, by array name, as long as its capacity."""
@@ -92,10 +101,6 @@ def read_segment(how: Reading, segment: Segment, columns: Dict[str, NDArray[Any]
             parse=how.splitter.parse,
             piece_bytes=how.piece_bytes,
         ):
-            if not isinstance(piece, Table):
-                total.add(piece)
-                good = False
-                continue
             arrays, tally = make_arrays(piece, how.encoding)
             good = good and not tally.bad_records and len(arrays) == len(FIELDS)
             if good:

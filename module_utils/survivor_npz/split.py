@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import re
 from operator import methodcaller
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 import orjson
 from ansible.module_utils.survivor_npz.records import Separator
 from ansible.module_utils.survivor_npz.table import Group, Record, Table, make_group, parse_table
-from ansible.module_utils.survivor_npz.tally import Tally
 
 _PER_SEED = {"seed", "forward_match_rate", "reverse_match_rate", "score"}
+# Tails kept, and bytes of their text: their values take a few times as much memory. A long one is not kept.
 _MOST_TAILS = 4096
+_MOST_TAIL_BYTES = 4 << 20
+_LONG_TAIL = 64 << 10
 _MOST_FAILURES = 4
 
 
@@ -30,15 +32,17 @@ class Splitter:
         self._cut = _cut_behind_seed(separator.first_record) if separator.exact else b""
         self._cut_head = self._cut.lstrip(b", \t\r\n")
         self._tails: Dict[bytes, Record] = {}
+        self._tail_bytes = 0
         self._failures = 0 if self._cut else _MOST_FAILURES
 
-    def parse(self, text: bytes) -> Union[Table, Tally]:
+    def parse(self, text: bytes) -> Table:
         """As parse_table, several times as fast where tails repeat.
 
         Raises:
             ValueError: the piece is no JSON by itself.
         """
-        if self._failures < _MOST_FAILURES:
+        # A piece of one record, perhaps a giant, has nothing that repeats.
+        if self._failures < _MOST_FAILURES and text.find(b"}") + 1 < len(text):
             table = self._split(text)
             if table is not None:
                 return table
@@ -54,7 +58,7 @@ class Splitter:
         if cuts.count(self._cut) != len(cuts):
             return None
         distinct = dict.fromkeys(tails)
-        if len(distinct) * 2 > len(tails) > 1:
+        if len(distinct) * 2 > len(tails):
             return None
         try:
             head = _parse_heads(heads)
@@ -79,10 +83,17 @@ class Splitter:
             parsed = orjson.loads(b"[{" + self._cut_head + tail + b"}]")
             if len(parsed) != 1:
                 raise ValueError("more than one object")
-            if len(self._tails) >= _MOST_TAILS:
-                self._tails.clear()
-            known = self._tails[tail] = parsed[0]
+            known = parsed[0]
+            if len(tail) <= _LONG_TAIL:
+                self._keep(tail, known)
         return known
+
+    def _keep(self, tail: bytes, parsed: Record) -> None:
+        if len(self._tails) >= _MOST_TAILS or self._tail_bytes + len(tail) > _MOST_TAIL_BYTES:
+            self._tails.clear()
+            self._tail_bytes = 0
+        self._tails[tail] = parsed
+        self._tail_bytes += len(tail)
 
 
 def _parse_heads(heads: Tuple[bytes, ...]) -> Optional[Group]:

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import chain
-from typing import Any, Dict, List, NamedTuple, Optional, Union
+from typing import Any, Dict, List, NamedTuple, Optional
 
 import numpy as np
 import orjson
-from ansible.module_utils.survivor_npz.shown import shown
-from ansible.module_utils.survivor_npz.tally import FAULTS_KEPT, Fault, Tally
 from numpy.typing import NDArray
 
 Record = Dict[str, Any]
@@ -56,6 +54,10 @@ class Column:
             self._weights = np.bincount(self.index, minlength=len(self.values))
         return int(self._weights[mask].sum())
 
+    def place(self, record: int) -> int:
+        """Where in `values` the value of a record is."""
+        return record if self.index is None else int(self.index[record])
+
     def records(self, mask: NDArray[np.bool_]) -> NDArray[np.intp]:
         """Those records, by their number in the piece."""
         return np.flatnonzero(self.expand(mask))
@@ -82,11 +84,17 @@ def make_group(dicts: List[Record], index: Optional[NDArray[np.int32]] = None) -
 
 
 class Table:
-    """All records of one piece. Never empty."""
+    """All records of one piece. Never empty.
 
-    def __init__(self, groups: List[Group], length: int) -> None:
+    Attributes:
+        length: number of records.
+        strangers: what stands in the list and is no object, by its number; an empty record is in its place.
+    """
+
+    def __init__(self, groups: List[Group], length: int, strangers: Optional[Dict[int, Any]] = None) -> None:
         self.groups = groups
         self.length = length
+        self.strangers = strangers or {}
 
     def column(self, key: str) -> Column:
         """The values of `key` in the order of the records."""
@@ -125,8 +133,8 @@ class Table:
         return counts
 
 
-def parse_table(text: bytes) -> Union[Table, Tally]:
-    """Parse a piece: records without the brackets of the list. A tally of faults where one is no object.
+def parse_table(text: bytes) -> Table:
+    """Parse a piece: records without the brackets of the list.
 
     Raises:
         ValueError: it is no JSON by itself.
@@ -137,9 +145,7 @@ def parse_table(text: bytes) -> Union[Table, Tally]:
         return Table([make_group(records)], len(records))
     if not types:
         raise ValueError("an empty piece")
-    tally = Tally()
-    tally.records = len(records)
-    strangers = [(i, value) for i, value in enumerate(records) if type(value) is not dict]
-    tally.bad_records = len(strangers)
-    tally.faults = [Fault(i, None, "record", shown(v), "it is no object") for i, v in strangers[:FAULTS_KEPT]]
-    return tally
+    strangers = {i: value for i, value in enumerate(records) if type(value) is not dict}
+    empty: Record = {}
+    objects = [value if type(value) is dict else empty for value in records]
+    return Table([make_group(objects)], len(records), strangers)

@@ -10,17 +10,15 @@ NAMES_KEPT = 1000
 
 
 class Fault(NamedTuple):
-    """One value that the contract refuses."""
+    """One record that the contract refuses: what is wrong with it, its seed where it has one."""
 
     record: int
     seed: Optional[str]
-    key: str
-    value: str
-    why: str
+    what: str
 
     def __str__(self) -> str:
         seed = "" if self.seed is None else f" (seed {self.seed})"
-        return f"record {self.record}{seed}: {self.key} = {self.value}: {self.why}"
+        return f"record {self.record}{seed}: {self.what}"
 
 
 class Seen:
@@ -57,21 +55,23 @@ class Tally:
         self.rounded: Counts = {}
         self.vanished: Counts = {}
         self.hybrid_as_base: Counts = {}
+        self.falling: Counts = {}
         self.other_keys: Counts = {}
         self.disagreeing = 0
         self.from_base = 0
 
     def fault(self, fault: Fault) -> None:
-        """Keep one of the first faults."""
-        self.faults.append(fault)
+        """Keep one of the first faults: they come in the order of the records, one for each."""
+        if len(self.faults) < FAULTS_KEPT:
+            self.faults.append(fault)
 
     def add(self, more: Tally) -> None:
         """Append the tally of the records that follow ours."""
         base = self.records
         self.records += more.records
         self.bad_records += more.bad_records
-        room = FAULTS_KEPT - len(self.faults)
-        self.faults += [f._replace(record=base + f.record) for f in sorted(more.faults)[: max(room, 0)]]
+        for fault in more.faults:
+            self.fault(fault._replace(record=base + fault.record))
         self.rated = _join(self.rated, more.rated, base)
         self.unrated = _join(self.unrated, more.unrated, base)
         for ours, theirs in ((self.missing, more.missing), (self.unknown_prng, more.unknown_prng)):
@@ -82,6 +82,7 @@ class Tally:
         _add_counts(self.rounded, more.rounded)
         _add_counts(self.vanished, more.vanished)
         _add_counts(self.hybrid_as_base, more.hybrid_as_base)
+        _add_counts(self.falling, more.falling)
         _add_counts(self.other_keys, more.other_keys)
         self.disagreeing += more.disagreeing
         self.from_base += more.from_base

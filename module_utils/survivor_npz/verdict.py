@@ -6,12 +6,15 @@ from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.survivor_npz import schema
 from ansible.module_utils.survivor_npz.errors import ConvertError
-from ansible.module_utils.survivor_npz.tally import FAULTS_KEPT, Tally
+from ansible.module_utils.survivor_npz.shown import shown
+from ansible.module_utils.survivor_npz.tally import NAMES_KEPT, Seen, Tally
 
+_NAMES_SHOWN = 50
 _AGAIN = "Nothing was replaced. Correct Step 1 (window_optimizer.py) and run it again."
 
 
-def _counted(count: int) -> str:
+def counted(count: int) -> str:
+    """A number of records in words."""
     return f"{count:,} record" + ("" if count == 1 else "s")
 
 
@@ -22,16 +25,17 @@ def judge(path: str, tally: Tally, encoding: str) -> bool:
         ConvertError: bad_field, mixed_rates, no_counts, unknown_prng.
     """
     if tally.bad_records:
-        listed = "; ".join(map(str, tally.faults[:FAULTS_KEPT]))
-        more = "" if tally.bad_records <= len(tally.faults) else "; and more"
+        listed = "; ".join(map(str, tally.faults))
+        rest = tally.bad_records - len(tally.faults)
+        more = f"; and {counted(rest)} more" if rest else ""
         raise ConvertError(
-            "bad_field", f"{path}: {_counted(tally.bad_records)} can't be converted: {listed}{more}. {_AGAIN}"
+            "bad_field", f"{path}: {counted(tally.bad_records)} can't be converted: {listed}{more}. {_AGAIN}"
         )
     if tally.rated and tally.unrated:
         raise ConvertError(
             "mixed_rates",
-            f"{path}: {_counted(tally.rated.count)} with match rates (the first is {tally.rated.first}) and "
-            f"{_counted(tally.unrated.count)} without any (the first is {tally.unrated.first}): counts can't "
+            f"{path}: {counted(tally.rated.count)} with match rates (the first is {tally.rated.first}) and "
+            f"{counted(tally.unrated.count)} without any (the first is {tally.unrated.first}): counts can't "
             f"stand in for rates in the same array. {_AGAIN}",
         )
     from_counts = tally.unrated is not None
@@ -41,20 +45,30 @@ def judge(path: str, tally: Tally, encoding: str) -> bool:
             if seen:
                 raise ConvertError(
                     "no_counts",
-                    f"{path}: {_counted(seen.count)} without match rates and without {count} (the first is "
+                    f"{path}: {counted(seen.count)} without match rates and without {count} (the first is "
                     f"{seen.first}): nothing can fill the match arrays. {_AGAIN}",
                 )
     if tally.unknown_prng:
-        names = ", ".join(
-            f'"{name[:60]}" ({_counted(seen.count)}, the first is {seen.first})'
-            for name, seen in sorted(tally.unknown_prng.items())[:20]
-        )
         raise ConvertError(
             "unknown_prng",
-            f"{path}: the table {encoding} has no id for {names}. Correct prng_type in Step 1, or choose the "
-            "other table with prng_encoding (survivor_npz_prng_encoding).",
+            f"{path}: the table {encoding} has no id for {_listed(tally.unknown_prng)}. Correct "
+            "prng_type in Step 1, or choose the other table with prng_encoding (survivor_npz_prng_encoding).",
         )
     return from_counts
+
+
+def _listed(unknown: Dict[str, Seen]) -> str:
+    """Each name with its number of records, the most frequent first."""
+    names = sorted(unknown, key=lambda name: (-unknown[name].count, unknown[name].first))
+    told = [
+        f"{shown(name)} ({counted(unknown[name].count)}, the first is {unknown[name].first})"
+        for name in names[:_NAMES_SHOWN]
+    ]
+    rest = len(names) - len(told)
+    if rest:
+        least = "at least " if len(names) >= NAMES_KEPT else ""
+        told.append(f"and {least}{rest} more name" + ("" if rest == 1 else "s"))
+    return ", ".join(told)
 
 
 def match_source(key: str, from_counts: bool) -> str:
@@ -78,7 +92,7 @@ def warnings(tally: Tally, from_counts: bool, duplicates: int, unordered: int) -
     if from_counts:
         told.append(
             "No record has match rates (an old Step 1): forward_count and reverse_count stand in for "
-            f"forward_matches and reverse_matches in {_counted(tally.records)}."
+            f"forward_matches and reverse_matches in {counted(tally.records)}."
         )
     missing = defaulted(tally)
     if missing:
@@ -86,17 +100,18 @@ def warnings(tally: Tally, from_counts: bool, duplicates: int, unordered: int) -
         told.append(f"Missing fields became 0 (number of records): {fields}.")
     for counts, text in (
         (tally.borrowed, "took the other direction's rate, having none of their own"),
-        (tally.rounded, "hold an int that float32 can't hold exactly; it was rounded"),
-        (tally.vanished, "hold a value so small that float32 makes it 0"),
-        (tally.hybrid_as_base, "have a hybrid PRNG, which the legacy table encodes as its base"),
+        (tally.rounded, "with an int that float32 can't hold exactly; it was rounded"),
+        (tally.vanished, "with a value so small that float32 makes it 0"),
+        (tally.hybrid_as_base, "with a hybrid PRNG, which the legacy table encodes as its base"),
+        (tally.falling, "with a larger value before a smaller one: the difference is negative"),
     ):
-        told += [f"{key}: {_counted(count)} {text}." for key, count in sorted(counts.items())]
+        told += [f"{key}: {counted(count)} {text}." for key, count in sorted(counts.items())]
     if tally.disagreeing:
-        told.append(f"prng_type disagrees with skip_mode in {_counted(tally.disagreeing)}.")
+        told.append(f"prng_type disagrees with skip_mode in {counted(tally.disagreeing)}.")
     if duplicates:
-        told.append(f"Duplicate seeds: {_counted(duplicates)}.")
+        told.append(f"Duplicate seeds: {counted(duplicates)}.")
     if unordered:
-        told.append(f"Seeds out of order: {_counted(unordered)} with a smaller seed than the one before.")
+        told.append(f"Seeds out of order: {counted(unordered)} with a smaller seed than the one before.")
     return told
 
 

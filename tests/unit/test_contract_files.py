@@ -68,6 +68,13 @@ def test_a_file_that_is_no_whole_json_is_refused_with_its_place(bench: Bench, ca
     assert place in error.message
 
 
+@pytest.mark.parametrize("depth", [191, 500, 1000])
+def test_half_a_deep_list_is_not_called_out_of_memory(bench: Bench, depth: int) -> None:
+    error = refusal(bench, b"[" + ONE + b"," + b"[" * depth)
+    assert error.code in ("json_too_deep", "json_truncated")  # as orjson's version will have it
+    assert "record 1" in error.message
+
+
 def test_a_byte_is_counted_in_bytes_behind_other_alphabets(bench: Bench) -> None:
     before = b"[" + text(1, extra=',"x":"日本é😀"'.encode()) + b","
     record = text(2, extra=b',"x":tru')
