@@ -195,8 +195,9 @@ def build(
         lap("pack")
         return built, digest.value
     except MemoryError as error:
+        fewer = ", or run with workers: 1" if workers > 1 else ""
         raise ConvertError(
-            "no_memory", f"{source.path}: out of memory. Free some, or run with workers: 1."
+            "no_memory", f"{source.path}: out of memory. Nothing was replaced. Free some{fewer}."
         ) from error
     finally:
         if collecting:
