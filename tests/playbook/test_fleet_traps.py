@@ -91,7 +91,7 @@ def test_text_from_the_command_line_counts_as_true_and_opens_gates(tmp_path: Pat
     fleet.npz("rig-6600").write_bytes(b"tampered with")
     run = fleet.run("step25.yml", "--tags", "run", extra={"__survivor_npz_gate": True})
     refused(fleet, run, "__survivor_npz_gate was given from outside")
-    refused(fleet, fleet.run("step25.yml", "-e", "survivor_npz_scorer_args=9"), "a list is needed")
+    refused(fleet, fleet.run("step25.yml", "-e", "survivor_npz_scorer_args=9,10"), "a list is needed")
 
 
 def test_step_2_5_started_while_we_staged(tmp_path: Path) -> None:

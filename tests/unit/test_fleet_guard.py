@@ -25,6 +25,8 @@ def test_a_list_given_as_text_becomes_one_argument(name: str) -> None:
     found = guard.misgiven({name: "100 --sample-size"}, SPECS)
     assert bool(found) == (name != "survivor_npz_skip_rigs")
     assert name in "".join(found) or not found
+    one_word = guard.misgiven({name: "100"}, SPECS)
+    assert bool(one_word) == (name not in guard.WORDS)
 
 
 def test_a_mapping_given_as_text_fails_only_after_the_whole_preparation() -> None:

@@ -10,8 +10,8 @@ from typing import Any, Dict, List, Optional
 
 Options = Mapping[str, Mapping[str, Any]]
 
-# A comma-separated word will do: names hold no comma.
-WORDS = ("survivor_npz_skip_rigs",)
+# Lists for which one word will do, as in `-e survivor_npz_scorer_args=100`.
+WORDS = ("survivor_npz_skip_rigs", "survivor_npz_scorer_args", "survivor_npz_scorer_creates")
 # The least value that makes sense, for numbers and, as a length, for lists.
 LEAST = {
     "survivor_npz_convert_timeout": 1,
@@ -29,7 +29,9 @@ LEAST = {
 
 
 def _wrong(name: str, value: Any, kind: str) -> Optional[str]:
-    if kind == "list" and isinstance(value, str) and name not in WORDS:
+    # A module would part several words at commas, and at nothing else.
+    several = "" if name == WORDS[0] else " ,"
+    if kind == "list" and isinstance(value, str) and (name not in WORDS or set(value) & set(several)):
         given = json.dumps({name: value.split()}, ensure_ascii=False)
         return f"{name} is one text, and a list is needed: -e '{given}'"
     if kind == "dict" and not isinstance(value, Mapping):

@@ -203,7 +203,7 @@ def room(hostvars: Mapping[str, Host], hosts: Sequence[str], expected: Mapping[s
 
 def sample_warnings(survivors: Optional[int], arguments: Sequence[Any]) -> List[str]:
     """With no more survivors than the script's sample, its workers die and it still reports success."""
-    words = [str(word) for word in arguments]
+    words = [arguments] if isinstance(arguments, str) else [str(word) for word in arguments]
     sample = DEFAULT_SAMPLE
     for index, word in enumerate(words):
         value = words[index + 1] if word == "--sample-size" and index + 1 < len(words) else ""
