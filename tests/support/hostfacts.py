@@ -11,7 +11,6 @@ RAM = "/dev/shm/survivors.npz"
 OPTIONS = {
     "coordinator": False,
     "convert": "auto",
-    "make_extra": False,
     "owner": "",
     "group": "",
     "mode": "0644",

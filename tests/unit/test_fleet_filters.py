@@ -118,9 +118,7 @@ def test_the_network_is_used_once_and_only_where_the_host_has_nothing() -> None:
 def test_nothing_to_do_is_nothing() -> None:
     todo = plans.plan(probe(a_copy(sha256=NEW), a_copy(RAM, sha256=None)), GOAL, OPTIONS)
     assert todo["changes"] is False and todo["before"] == "right"
-    todo = plans.plan(
-        probe(a_copy(sha256=NEW), a_copy(RAM, sha256=None)), GOAL, {**OPTIONS, "make_extra": True}
-    )
+    todo = plans.plan(probe(a_copy(sha256=NEW), a_copy(RAM, sha256=None, required=True)), GOAL, OPTIONS)
     assert [entry["path"] for entry in todo["switch"]] == [RAM]
 
 

@@ -39,7 +39,7 @@ def plan(probe: Host, goal: Mapping[str, Any], options: Mapping[str, Any]) -> Di
     Args:
         probe: what survivor_npz_copies found there in this run.
         goal: `expected`.
-        options: `coordinator` (bool), `convert`, `make_extra`, `owner`, `group`, `mode`.
+        options: `coordinator` (bool), `convert`, `owner`, `group`, `mode`.
 
     Returns:
         `directories` to make, `clean` (copies beside which dead runs left files), `restore` (copies whose
@@ -58,7 +58,7 @@ def plan(probe: Host, goal: Mapping[str, Any], options: Mapping[str, Any]) -> Di
     before: List[str] = []
     unstaged: List[str] = []
     for copy in probe["copies"]:
-        if not copy["required"] and not copy["exists"] and not options["make_extra"]:
+        if not copy["required"] and not copy["exists"]:
             continue
         main = bool(options["coordinator"]) and copy["path"] == goal["live"]
         right = is_right(copy, sha256, follows)

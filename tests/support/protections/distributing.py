@@ -203,10 +203,10 @@ DISTRIBUTING = (
             ),
             Edit(
                 FILTERS,
-                '        if not copy["required"] and not copy["exists"] and not options["make_extra"]:\n',
+                '        if not copy["required"] and not copy["exists"]:\n',
                 '        if not copy["required"] and copy["directory"]["free"] < goal["size"]:\n'
                 "            continue\n"
-                '        if not copy["required"] and not copy["exists"] and not options["make_extra"]:\n',
+                '        if not copy["required"] and not copy["exists"]:\n',
             ),
             Edit(FILTERS, EXISTING, 'if copy["required"]'),
         ),
