@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import copy
-import sys
-from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "roles" / "survivor_npz" / "filter_plugins"))
-
-import survivor_npz_fleet as fleets
-import survivor_npz_host as on_host
-import survivor_npz_plan as plans
-import survivor_npz_verdict as verdicts
+from ansible.module_utils.survivor_npz.fleet import host as on_host
+from ansible.module_utils.survivor_npz.fleet import plan as plans
+from ansible.module_utils.survivor_npz.fleet import preflight as fleets
+from ansible.module_utils.survivor_npz.fleet import verdict as verdicts
 from hostfacts import GOAL, LIVE, NEW, OLD, OPTIONS, PREFLIGHT, RAM, a_copy, facts, probe
 
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any, Dict, Optional
 
 import pytest
+from ansible.module_utils.survivor_npz.fleet import goal as goals
+from ansible.module_utils.survivor_npz.fleet import plan as plans
+from ansible.module_utils.survivor_npz.fleet import verdict as verdicts
 from hostfacts import GOAL, NEW, OLD, OPTIONS, a_copy, probe
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "roles" / "survivor_npz" / "filter_plugins"))
-
-import survivor_npz_goal as goals
-import survivor_npz_plan as plans
-import survivor_npz_verdict as verdicts
 
 PREVIOUS = {
     "path": "/home/michael/pipeline/.survivors.npz.previous",

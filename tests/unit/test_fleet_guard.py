@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils.survivor_npz.fleet import guard
+from ansible.module_utils.survivor_npz.fleet import preflight as fleets
 
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "survivor_npz"
-sys.path.insert(0, str(ROLE / "filter_plugins"))
-
-import survivor_npz_fleet as fleets  # noqa: E402 - a plugin, not a package
-import survivor_npz_guard as guard  # noqa: E402
 
 FAILED = {"failed": True, "running": False, "msg": "no"}
 SPECS = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]

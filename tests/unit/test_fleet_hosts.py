@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
+from ansible.module_utils.survivor_npz.fleet import host as on_host
+from ansible.module_utils.survivor_npz.fleet import plan as plans
+from ansible.module_utils.survivor_npz.fleet import preflight as fleets
 from hostfacts import GOAL, LIVE, NEW, OPTIONS, PREFLIGHT, RAM, a_copy, facts, probe
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "roles" / "survivor_npz" / "filter_plugins"))
-
-import survivor_npz_fleet as fleets
-import survivor_npz_host as on_host
-import survivor_npz_plan as plans
 
 
 def found(host: str, changes: Dict[str, Any], **options: Any) -> List[str]:

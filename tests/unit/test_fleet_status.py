@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any, Dict
 
+from ansible.module_utils.survivor_npz.fleet import status as statuses
 from hostfacts import NEW, OLD, OPTIONS, PREFLIGHT, RAM, a_copy, facts, probe
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "roles" / "survivor_npz" / "filter_plugins"))
-
-import survivor_npz_status as statuses
 
 DECISION = {
     "sha256": OLD,

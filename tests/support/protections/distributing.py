@@ -5,11 +5,11 @@ from __future__ import annotations
 from protections import Edit, Protection
 
 TASKS = "roles/survivor_npz/tasks"
-FILTERS = "roles/survivor_npz/filter_plugins"
+FILTERS = "module_utils/survivor_npz/fleet"
 EXTRA = 'extra_paths: "{{ survivor_npz_extra_paths }}"'
 NOT_ON_ZEUS = 'extra_paths: "{{ __survivor_npz_is_coordinator | ternary([], survivor_npz_extra_paths) }}"'
 LOOKS = (f"{TASKS}/probe.yml", f"{TASKS}/prove.yml")
-EXISTING = 'if (copy["required"] or copy["exists"])'
+EXISTING, REQUIRED = "if wanted(copy) and not is_right", 'if copy["required"] and not is_right'
 
 DISTRIBUTING = (
     Protection(
@@ -23,8 +23,8 @@ DISTRIBUTING = (
             ),
             Edit(
                 FILTERS,
-                'is_right(copy, goal["sha256"], follows)\n',
-                'is_right(copy, goal["sha256"], follows) and False\n',
+                'is_right(copy, goal["sha256"], follows) and',
+                'is_right(copy, goal["sha256"], follows) and False and',
             ),
         ),
         "playbook/test_fleet_runs.py::test_a_rig_that_missed_one_run_kept_the_old_file_for_good",
@@ -188,7 +188,7 @@ DISTRIBUTING = (
     Protection(
         "After one rig's reboot its worker read new data",
         "the proof is of disks only",
-        (Edit(FILTERS, EXISTING, 'if copy["required"]'),),
+        (Edit(FILTERS, EXISTING, REQUIRED),),
         "playbook/test_ram_disks.py::test_a_rebooted_rig_reads_new_data_and_the_others_old",
         "started on two sets of survivors",
     ),
@@ -203,12 +203,12 @@ DISTRIBUTING = (
             ),
             Edit(
                 FILTERS,
-                '        if not copy["required"] and not copy["exists"]:\n',
+                "        if not wanted(copy):\n",
                 '        if not copy["required"] and copy["directory"]["free"] < goal["size"]:\n'
                 "            continue\n"
-                '        if not copy["required"] and not copy["exists"]:\n',
+                "        if not wanted(copy):\n",
             ),
-            Edit(FILTERS, EXISTING, 'if copy["required"]'),
+            Edit(FILTERS, EXISTING, REQUIRED),
         ),
         "playbook/test_ram_disks.py::test_a_rig_whose_ram_disk_is_full_is_skipped_and_shown_as_done",
         "started beside a copy that is old",

@@ -1,31 +1,12 @@
-"""Filters that read the fleet's state: who belongs to it, what is wrong, what is proven."""
+"""Before any work: who belongs to the fleet, and what is wrong with it."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from importlib.machinery import SourceFileLoader
-from types import ModuleType
 from typing import Any, Dict, List, Optional
 
-from ansible import constants  # type: ignore[attr-defined]
-
-Host = Mapping[str, Any]
-Faults = Dict[str, List[str]]
-
-
-def _neighbour(name: str) -> ModuleType:
-    """Another filter file of this role: Ansible loads each by its path, so there is no package to import."""
-    path = os.path.join(os.path.dirname(__file__), f"{name}.py")
-    module = ModuleType(name)
-    module.__file__ = path
-    SourceFileLoader(name, path).exec_module(module)
-    return module
-
-
-_host = _neighbour("survivor_npz_host")
-_host_faults, _room_faults = _host.host_faults, _host.room_faults
-_same_file, _estimate = _host.same_file, _host.estimate
+from ansible.module_utils.survivor_npz.fleet.facts import Faults, Host
+from ansible.module_utils.survivor_npz.fleet.host import estimate, host_faults, room_faults, same_file
 
 
 def names_of(value: Any) -> List[str]:
@@ -132,36 +113,18 @@ def preflight(
             found[host] = [why]
             continue
         probes[host] = probe
-        faults = _host_faults(probe, options, host == coordinator)
+        faults = host_faults(probe, options, host == coordinator)
         if faults:
             found[host] = faults
     if coordinator in probes:
         why = busy(hostvars[coordinator].get("__survivor_npz_running"), options["busy"])
         if why:
             found.setdefault(coordinator, []).append(why)
-    for host, faults in _same_file(probes).items():
+    for host, faults in same_file(probes).items():
         found.setdefault(host, []).extend(faults)
-    size, sha256 = _estimate(probes.get(coordinator), options)
+    size, sha256 = estimate(probes.get(coordinator), options)
     for host, probe in probes.items():
-        short = list(_room_faults(probe, size, sha256))
+        short = list(room_faults(probe, size, sha256))
         if short:
             found.setdefault(host, []).extend(short)
     return found
-
-
-def parcel(sha256: str) -> str:
-    """Where the controller keeps the NPZ on its way: a private directory that ends with this run."""
-    return os.path.join(constants.DEFAULT_LOCAL_TMP, "survivor_npz", f"{sha256}.npz")
-
-
-class FilterModule:
-    """Register the filters."""
-
-    def filters(self) -> Dict[str, Any]:
-        """Names as the role's tasks call them."""
-        return {
-            "survivor_npz_fleet": fleet,
-            "survivor_npz_busy": busy,
-            "survivor_npz_preflight": preflight,
-            "survivor_npz_parcel": parcel,
-        }

@@ -1,28 +1,12 @@
-"""Filters for the verdict: what each host has shown, and what became of its plan."""
+"""The verdict: what each host has shown, and what became of its plan."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from importlib.machinery import SourceFileLoader
-from types import ModuleType
 from typing import Any, Dict, List, Optional
 
-Host = Mapping[str, Any]
-Faults = Dict[str, List[str]]
-
-
-def _neighbour(name: str) -> ModuleType:
-    """Another filter file of this role: Ansible loads each by its path, so there is no package to import."""
-    path = os.path.join(os.path.dirname(__file__), f"{name}.py")
-    module = ModuleType(name)
-    module.__file__ = path
-    SourceFileLoader(name, path).exec_module(module)
-    return module
-
-
-_plan = _neighbour("survivor_npz_plan")
-short, is_right, describe = _plan.short, _plan.is_right, _plan.describe
+from ansible.module_utils.survivor_npz.fleet.facts import Faults, Host, is_right, short, wanted
+from ansible.module_utils.survivor_npz.fleet.plan import describe
 
 
 def _complaint(result: Any, shows: Optional[str] = None) -> Optional[str]:
@@ -116,9 +100,7 @@ def proof(
         faults = [
             f"{copy['path']}: {_seen(copy)} instead of {short(goal['sha256'])}."
             for copy in look["copies"]
-            if (copy["required"] or copy["exists"])
-            and not is_right(copy, goal["sha256"], follows)
-            and copy["path"] not in planned
+            if wanted(copy) and not is_right(copy, goal["sha256"], follows) and copy["path"] not in planned
         ]
         if faults:
             found[host] = faults
@@ -144,7 +126,7 @@ def states(hostvars: Mapping[str, Host], hosts: Sequence[str], sha256: str) -> D
         if _complaint(look, "copies"):
             found[host] = "unknown"
             continue
-        new = {copy["sha256"] == sha256 for copy in look["copies"] if copy["required"] or copy["exists"]}
+        new = {copy["sha256"] == sha256 for copy in look["copies"] if wanted(copy)}
         found[host] = "mixed" if len(new) > 1 else "new" if new == {True} else "old"
     return found
 
@@ -153,11 +135,7 @@ def _seen_only(probe: Any) -> Dict[str, Any]:
     """A host's row before there is a plan."""
     if not isinstance(probe, Mapping) or "copies" not in probe:
         return {}
-    seen = [
-        describe(copy, False).replace("differs ", "")
-        for copy in probe["copies"]
-        if copy["required"] or copy["exists"]
-    ]
+    seen = [describe(copy, False).replace("differs ", "") for copy in probe["copies"] if wanted(copy)]
     return {"before": ", ".join(dict.fromkeys(seen))}
 
 
@@ -203,17 +181,3 @@ def _done(facts: Host, predicted: bool) -> str:
     if action == "none" or cleaned or _changed(facts, "attributes"):
         return action
     return f"{'would' if predicted else 'did not'} {action}"
-
-
-class FilterModule:
-    """Register the filters."""
-
-    def filters(self) -> Dict[str, Any]:
-        """Names as the role's tasks call them."""
-        return {
-            "survivor_npz_barrier": barrier,
-            "survivor_npz_activation": activation,
-            "survivor_npz_proof": proof,
-            "survivor_npz_states": states,
-            "survivor_npz_rows": rows,
-        }

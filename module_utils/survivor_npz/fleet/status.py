@@ -1,29 +1,19 @@
-"""Filter for playbooks/status.yml: every copy on every host, and what step25.yml would do."""
+"""playbooks/status.yml: every copy on every host, and what step25.yml would do."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from importlib.machinery import SourceFileLoader
-from types import ModuleType
 from typing import Any, Dict, List, Optional
 
-Host = Mapping[str, Any]
+from ansible.module_utils.survivor_npz.fleet.facts import Host
+from ansible.module_utils.survivor_npz.fleet.goal import expected
+from ansible.module_utils.survivor_npz.fleet.host import room
+from ansible.module_utils.survivor_npz.fleet.plan import plan
+from ansible.module_utils.survivor_npz.fleet.preflight import lost
+from ansible.module_utils.survivor_npz.fleet.preflight import preflight as faults_of
+
 # What stands in the row of a host that nobody looked at.
 LEFT_OUT, LIMITED, SILENT = "left out", "not looked at (--limit)", "no answer"
-
-
-def _neighbour(name: str) -> ModuleType:
-    """Another filter file of this role: Ansible loads each by its path, so there is no package to import."""
-    path = os.path.join(os.path.dirname(__file__), f"{name}.py")
-    module = ModuleType(name)
-    module.__file__ = path
-    SourceFileLoader(name, path).exec_module(module)
-    return module
-
-
-_fleet, _host = _neighbour("survivor_npz_fleet"), _neighbour("survivor_npz_host")
-_goals, _plan = _neighbour("survivor_npz_goal"), _neighbour("survivor_npz_plan")
 
 
 def age(seconds: float) -> str:
@@ -61,9 +51,9 @@ def _goal(probe: Optional[Host], decision: Any, convert: str) -> Optional[Dict[s
     if probe is None:
         return None
     if convert == "never":
-        return dict(_goals.expected(probe)) if probe["copies"][0]["sha256"] else None
+        return dict(expected(probe)) if probe["copies"][0]["sha256"] else None
     if isinstance(decision, Mapping) and decision.get("sha256") and not decision.get("failed"):
-        return dict(_goals.expected(probe, decision))
+        return dict(expected(probe, decision))
     return None
 
 
@@ -77,11 +67,11 @@ def _parts(
         return [*said, f"stop: at least {least} survivors are needed (survivor_npz_min_survivors)"]
     facts: Dict[str, Dict[str, Any]] = {}
     for host, probe in probes.items():
-        todo = _plan.plan(probe, goal, {**options, "coordinator": host == team["coordinator"]})
+        todo = plan(probe, goal, {**options, "coordinator": host == team["coordinator"]})
         facts[host] = {"__survivor_npz_probe": probe, "__survivor_npz_plan": todo}
         if todo["changes"]:
             said.append(f"{todo['action']} on {host} ({todo['before']})")
-    return [*_stops(_host.room(facts, list(facts), goal)), *said]
+    return [*_stops(room(facts, list(facts), goal)), *said]
 
 
 def _stops(found: Mapping[str, Sequence[str]]) -> List[str]:
@@ -109,11 +99,11 @@ def status(
     everybody = [host for host in dict.fromkeys([lead, *team["rigs"]]) if host is not None]
     hosts = [host for host in everybody if host in seen["played"]]
     limited = [host for host in everybody if host not in hosts]
-    found: Dict[str, List[str]] = _fleet.preflight(hostvars, hosts, lead, preflight) if lead else {}
+    found: Dict[str, List[str]] = faults_of(hostvars, hosts, lead, preflight) if lead else {}
     probes = {
         host: hostvars[host]["__survivor_npz_probe"]
         for host in hosts
-        if not _fleet.lost(hostvars[host].get("__survivor_npz_probe"), "")
+        if not lost(hostvars[host].get("__survivor_npz_probe"), "")
     }
     reference = probes[lead]["copies"][0]["sha256"] if lead in probes else None
     rows = [
@@ -144,11 +134,3 @@ def status(
         "same": bool(wanted) and all(row.get("same") for row in wanted),
         "reason": goal["reason"] if goal else None,
     }
-
-
-class FilterModule:
-    """Register the filter."""
-
-    def filters(self) -> Dict[str, Any]:
-        """Names as the role's tasks call them."""
-        return {"survivor_npz_status": status}

@@ -1,11 +1,10 @@
-"""Filters for the goal: which NPZ every copy must become, and why."""
+"""The goal: which NPZ every copy must become, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Dict, Optional
 
-Host = Mapping[str, Any]
+from ansible.module_utils.survivor_npz.fleet.facts import Host
 
 # Reasons of the contract's section 5 that convert nothing.
 SETTLED = ("fresh", "pinned", "never")
@@ -108,15 +107,3 @@ def conversion(result: Host, goal: Host, dry: bool) -> Dict[str, Any]:
     done = bool(result["changed"]) and not dry
     told.update(reason=result["reason"], survivor_count=result["survivor_count"])
     return {**told, "converted": done, "due": bool(goal["due"]) and not done}
-
-
-class FilterModule:
-    """Register the filters."""
-
-    def filters(self) -> Dict[str, Any]:
-        """Names as the role's tasks call them."""
-        return {
-            "survivor_npz_conversion": conversion,
-            "survivor_npz_expected": expected,
-            "survivor_npz_rollback_to": rollback_to,
-        }

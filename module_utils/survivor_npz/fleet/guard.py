@@ -1,4 +1,4 @@
-"""Filter that reads the role's variables as an operator gave them: `-e name=value` is always text."""
+"""Read the role's variables as an operator gave them: `-e name=value` is always text."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any, Dict, List, Optional
 
 Options = Mapping[str, Mapping[str, Any]]
 
-# Lists for which one word will do, as in `-e survivor_npz_scorer_args=100`.
-WORDS = ("survivor_npz_skip_rigs", "survivor_npz_scorer_args", "survivor_npz_scorer_creates")
+# Lists for which a text will do, as in `-e survivor_npz_scorer_args=100`, and what it may not hold then: the
+# modules part a text at commas, and at nothing else.
+WORDS = {"survivor_npz_skip_rigs": "", "survivor_npz_scorer_args": " ,", "survivor_npz_scorer_creates": " ,"}
 # The least value that makes sense, for numbers and, as a length, for lists.
 LEAST = {
     "survivor_npz_convert_timeout": 1,
@@ -29,9 +30,7 @@ LEAST = {
 
 
 def _wrong(name: str, value: Any, kind: str) -> Optional[str]:
-    # A module would part several words at commas, and at nothing else.
-    several = "" if name == WORDS[0] else " ,"
-    if kind == "list" and isinstance(value, str) and (name not in WORDS or set(value) & set(several)):
+    if kind == "list" and isinstance(value, str) and (name not in WORDS or set(value) & set(WORDS[name])):
         given = json.dumps({name: value.split()}, ensure_ascii=False)
         return f"{name} is one text, and a list is needed: -e '{given}'"
     if kind == "dict" and not isinstance(value, Mapping):
@@ -71,11 +70,3 @@ def misgiven(values: Mapping[str, Any], specs: Mapping[str, Mapping[str, Options
     if report not in ("", "-") and not os.path.isdir(os.path.dirname(os.path.expanduser(report)) or "."):
         found.append(f"survivor_npz_report is {report}: its directory is not there.")
     return found
-
-
-class FilterModule:
-    """Register the filter."""
-
-    def filters(self) -> Dict[str, Any]:
-        """Names as the role's tasks call them."""
-        return {"survivor_npz_misgiven": misgiven}

@@ -1,4 +1,4 @@
-"""Filters for the plan: what each host must do to hold the expected bytes."""
+"""The plan: what each host must do to hold the expected bytes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Dict, List, Optional
 
-Host = Mapping[str, Any]
-
-
-def short(sha256: Optional[str]) -> str:
-    """The first digits of a SHA-256, as shown to people."""
-    return sha256[:12] if sha256 else "none"
+from ansible.module_utils.survivor_npz.fleet.facts import Host, is_right, short, wanted
 
 
 def staged_name(path: str, sha256: str) -> str:
@@ -20,17 +15,12 @@ def staged_name(path: str, sha256: str) -> str:
     return os.path.join(directory, f".{name}.{sha256[:16]}.staged")
 
 
-def is_right(copy: Host, sha256: str, follows: bool) -> bool:
-    """Whether a copy holds the expected bytes, as a file or, where it `follows`, through a symlink."""
-    return copy["sha256"] == sha256 and (copy["kind"] == "file" or (follows and copy["kind"] == "symlink"))
-
-
-def _attributes(copy: Host, wanted: Mapping[str, Any]) -> bool:
+def _attributes(copy: Host, options: Mapping[str, Any]) -> bool:
     """Whether a file with the right bytes has another owner, group or mode than asked for."""
     if copy.get("kind") == "symlink":
         return False
-    other_mode = int(copy["mode"], 8) != int(str(wanted["mode"]), 8)
-    return other_mode or any(wanted[key] and wanted[key] != copy[key] for key in ("owner", "group"))
+    other_mode = int(copy["mode"], 8) != int(str(options["mode"]), 8)
+    return other_mode or any(options[key] and options[key] != copy[key] for key in ("owner", "group"))
 
 
 def plan(probe: Host, goal: Mapping[str, Any], options: Mapping[str, Any]) -> Dict[str, Any]:
@@ -58,7 +48,7 @@ def plan(probe: Host, goal: Mapping[str, Any], options: Mapping[str, Any]) -> Di
     before: List[str] = []
     unstaged: List[str] = []
     for copy in probe["copies"]:
-        if not copy["required"] and not copy["exists"]:
+        if not wanted(copy):
             continue
         main = bool(options["coordinator"]) and copy["path"] == goal["live"]
         right = is_right(copy, sha256, follows)
@@ -125,14 +115,3 @@ def _action(done: Mapping[str, Any]) -> str:
 def receivers(hostvars: Mapping[str, Host], hosts: Sequence[str]) -> List[str]:
     """Hosts that need the NPZ over the network."""
     return [host for host in hosts if (hostvars[host].get("__survivor_npz_plan") or {}).get("receive")]
-
-
-class FilterModule:
-    """Register the filters."""
-
-    def filters(self) -> Dict[str, Any]:
-        """Names as the role's tasks call them."""
-        return {
-            "survivor_npz_plan": plan,
-            "survivor_npz_receivers": receivers,
-        }

@@ -1,4 +1,4 @@
-"""What is wrong with one host, by one look at it; and filters for what shows once the NPZ is known."""
+"""What is wrong with one host, by one look at it; and what shows once the NPZ is known."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Dict, List, Optional
 
-Host = Mapping[str, Any]
-Faults = Dict[str, List[str]]
+from ansible.module_utils.survivor_npz.fleet.facts import Faults, Host, wanted
 
 PYTHON_FLOOR = (3, 9)
 # --sample-size of run_scorer_meta_optimizer.sh where it is not given.
@@ -17,10 +16,6 @@ ACCOUNTS = {"owner": "user", "group": "group"}
 
 def _size(count: float) -> str:
     return f"{count / 1e6:.1f} MB"
-
-
-def _wanted(copy: Host) -> bool:
-    return bool(copy["required"] or copy["exists"])
 
 
 def _copy_faults(copy: Host, options: Mapping[str, Any], coordinator: bool) -> Iterable[str]:
@@ -41,7 +36,7 @@ def _copy_faults(copy: Host, options: Mapping[str, Any], coordinator: bool) -> I
         return
     if copy.get("error"):
         yield f"{path} can't be read: {copy['error']}."
-    if _wanted(copy) and not (follows and copy["kind"] == "symlink"):
+    if wanted(copy) and not (follows and copy["kind"] == "symlink"):
         yield from _directory_faults(copy["directory"], options)
 
 
@@ -64,7 +59,7 @@ def room_faults(probe: Host, size: int, sha256: Optional[str]) -> Iterable[str]:
     """Room for the staged file and, where a link is not possible, the previous one."""
     for copy in probe["copies"]:
         directory = copy["directory"]
-        if not _wanted(copy) or directory["in_the_way"] or (sha256 and copy["sha256"] == sha256):
+        if not wanted(copy) or directory["in_the_way"] or (sha256 and copy["sha256"] == sha256):
             continue
         if sha256 not in copy["staged"] and directory["free"] < size:
             yield (
@@ -146,7 +141,7 @@ def same_file(probes: Mapping[str, Host]) -> Faults:
     for host, probe in probes.items():
         for copy in probe["copies"]:
             identity = copy["directory"]["identity"]
-            if not identity or not _wanted(copy):
+            if not identity or not wanted(copy):
                 continue
             key = f"{identity}/{os.path.basename(copy['path'])}"
             other = owners.setdefault(key, host)
@@ -216,11 +211,3 @@ def sample_warnings(survivors: Optional[int], arguments: Sequence[Any]) -> List[
         "fail, and it will report success all the same. Give a smaller --sample-size in "
         "survivor_npz_scorer_args."
     ]
-
-
-class FilterModule:
-    """Register the filters."""
-
-    def filters(self) -> Dict[str, Any]:
-        """Names as the role's tasks call them."""
-        return {"survivor_npz_room": room, "survivor_npz_sample_warnings": sample_warnings}

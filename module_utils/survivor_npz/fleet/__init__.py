@@ -1,0 +1,1 @@
+"""Every decision over the fleet, as functions of what its hosts have shown. On the controller only."""
