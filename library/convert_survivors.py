@@ -184,8 +184,8 @@ import traceback
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.survivor_npz import convert
-from ansible.module_utils.survivor_npz.errors import ConvertError
+from ansible.module_utils.survivor_npz.common.errors import ConvertError
+from ansible.module_utils.survivor_npz.convert import api as convert
 
 ARGUMENTS: Dict[str, Any] = {
     "src": {"type": "path", "required": True},

@@ -131,7 +131,7 @@ user:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.survivor_npz.copies import look_around
+from ansible.module_utils.survivor_npz.look.copies import look_around
 
 
 def main() -> None:

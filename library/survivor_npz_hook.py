@@ -71,8 +71,8 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.survivor_npz import hook
-from ansible.module_utils.survivor_npz.scriptfile import read_script, replace_script
+from ansible.module_utils.survivor_npz.hook import block as hook
+from ansible.module_utils.survivor_npz.hook.scriptfile import read_script, replace_script
 
 
 def wanted(data: bytes, state: str, block: str | None) -> bytes:

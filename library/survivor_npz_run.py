@@ -136,7 +136,7 @@ import os
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.survivor_npz import runs
+from ansible.module_utils.survivor_npz.run import control as runs
 
 _JOB = ("args", "creates", "timeout", "grace", "npz", "proved", "token")
 

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def _schema() -> ModuleType:
-    path = ROOT / "module_utils/survivor_npz/schema.py"
+    path = ROOT / "module_utils/survivor_npz/npz/schema.py"
     spec = importlib.util.spec_from_file_location("schema", path)
     if spec is None or spec.loader is None:
         raise ImportError(str(path))
@@ -80,7 +80,7 @@ def arrays() -> str:
     lines = [
         f"# The NPZ, schema {schema.SCHEMA_VERSION}",
         "",
-        "Written by `make reference` from `module_utils/survivor_npz/schema.py`; a test keeps it so.",
+        "Written by `make reference` from `module_utils/survivor_npz/npz/schema.py`; a test keeps it so.",
         "Each array has one element per survivor, in the order of the JSON: "
         f"{schema.BYTES_PER_SURVIVOR} bytes a survivor before compression.",
         "",

@@ -71,13 +71,13 @@ def command_of(script: str, shell: str, flags: str, arguments: List[str]) -> Lis
 
 def refuse_second_run(directory: str) -> None:
     """Raise Stop while another run holds the lock: preparing would only waste its time."""
-    sys.path.insert(0, HERE)
+    sys.path.insert(0, os.path.join(HERE, "run"))
     try:
         importlib.import_module("supervise")
         del sys.path[0]  # only the package is looked for there
         lock: Any = importlib.import_module("supervise.lock")
     except ImportError as error:
-        raise Stop(f"{HERE}/supervise can't be loaded: {error}") from error
+        raise Stop(f"{HERE}/run/supervise can't be loaded: {error}") from error
     note: Optional[Dict[str, Any]] = lock.holder(directory)
     if note is not None:
         raise Stop(lock.refusal(note), EXIT_REFUSED)
@@ -215,7 +215,7 @@ def start(given: argparse.Namespace) -> NoReturn:
     supervisor = [
         sys.executable,
         "-I",
-        os.path.join(HERE, "supervise"),
+        os.path.join(HERE, "run", "supervise"),
         "--foreground",
         "--dir",
         given.dir,

@@ -19,8 +19,8 @@ from ansible.utils.display import Display
 
 # Modules find our package through the setting `module_utils`; a plugin has to be told.
 ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[2] / "module_utils"))
-from ansible.module_utils.survivor_npz.screen import Lines, clock
-from ansible.module_utils.survivor_npz.told import told
+from ansible.module_utils.survivor_npz.controller.run_result import told
+from ansible.module_utils.survivor_npz.controller.screen import Lines, clock
 
 display = Display()
 

@@ -31,7 +31,7 @@ from ansible.plugins.callback import CallbackBase
 ROOT = Path(__file__).resolve().parents[2]
 # Modules find our package through the setting `module_utils`; a plugin has to be told.
 ansible.module_utils.__path__.append(str(ROOT / "module_utils"))
-from ansible.module_utils.survivor_npz.screen import harmless
+from ansible.module_utils.survivor_npz.controller.screen import harmless
 
 PREFIX = "__survivor_npz_report_"
 LAUNCHING = ("step25.yml",)

@@ -107,7 +107,13 @@ except ImportError:  # ansible-core before 2.19 trusts every inventory
 
 # Modules find our package through the setting `module_utils`; a plugin has to be told.
 ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[2] / "module_utils"))
-from ansible.module_utils.survivor_npz.nodes import COORDINATOR, HOST_NAME, Node, NodesError, read_nodes
+from ansible.module_utils.survivor_npz.controller.distributed_config import (
+    COORDINATOR,
+    HOST_NAME,
+    Node,
+    NodesError,
+    read_nodes,
+)
 
 FILE_NAME = "distributed_config.json"
 OURS = re.compile(r"^plugin:\s*([\"']?)distributed_config\1\s*(#.*)?$", re.MULTILINE)

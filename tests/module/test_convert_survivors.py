@@ -157,7 +157,7 @@ def test_the_module_runs_as_a_process_with_more_workers_than_cpus(place: Place, 
 def test_every_result_is_documented() -> None:
     import convert_survivors
     import yaml
-    from ansible.module_utils.survivor_npz.convert import Outcome
+    from ansible.module_utils.survivor_npz.convert.api import Outcome
 
     documented = yaml.safe_load(convert_survivors.RETURN)
     internal = {"changed", "warnings", "live_mtime_ns", "live_count"}

@@ -9,7 +9,7 @@ from typing import Any, Dict
 
 import numpy as np
 import pytest
-from ansible.module_utils.survivor_npz.names import Names
+from ansible.module_utils.survivor_npz.switch.names import Names
 from module_run import run_here
 
 NPZ = "bidirectional_survivors_binary.npz"

@@ -8,7 +8,7 @@ from typing import Any, Dict, List
 
 import numpy as np
 import pytest
-from ansible.module_utils.survivor_npz import build
+from ansible.module_utils.survivor_npz.convert import build
 from pieces import pieces_of
 from place import Place, arrays_of
 from survivors import records

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import survivor_npz_hook
 from ansible.module_utils import basic
-from ansible.module_utils.survivor_npz import durable, hook
+from ansible.module_utils.survivor_npz.common import durable
+from ansible.module_utils.survivor_npz.hook import block as hook
 from ansible.module_utils.testing import patch_module_args
 
 BLOCK = "if true; then\n  :\nfi\n"
@@ -117,8 +118,8 @@ def test_foreign_owner_who_cannot_be_kept_is_refused_before_any_change(open_dir:
     code = (
         "import os, sys\n"
         "import ansible.module_utils as u; u.__path__.append(sys.argv[1])\n"
-        "from ansible.module_utils.survivor_npz import scriptfile\n"
-        "from ansible.module_utils.survivor_npz.hook import HookError\n"
+        "from ansible.module_utils.survivor_npz.hook import scriptfile\n"
+        "from ansible.module_utils.survivor_npz.hook.block import HookError\n"
         "os.setgid(54321); os.setuid(54321)\n"
         "data, seen = scriptfile.read_script(sys.argv[2])\n"
         "try: scriptfile.replace_script(sys.argv[2], b'#!/bin/sh\\n', seen)\n"

@@ -7,7 +7,7 @@ import fcntl
 import time
 from typing import Any, Dict
 
-from ansible.module_utils.survivor_npz.told import told
+from ansible.module_utils.survivor_npz.controller.run_result import told
 from launch import SCRIPT, Place, alive
 from module_run import run_here
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-from ansible.module_utils.survivor_npz.names import Names
+from ansible.module_utils.survivor_npz.switch.names import Names
 from module_run import run_here
 
 OLD, NEW = b"old bytes", b"new bytes"

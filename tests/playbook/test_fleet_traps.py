@@ -100,7 +100,7 @@ def test_step_2_5_started_while_we_staged(tmp_path: Path) -> None:
     fleet.write_survivors(200)
     old = fleet.sha256("zeus")
     # The rig's own interpreter is asked between staging and the barrier: there somebody starts a run.
-    supervise = ROOT / "module_utils" / "survivor_npz" / "supervise"
+    supervise = ROOT / "module_utils" / "survivor_npz" / "run" / "supervise"
     starts = tmp_path / "starts"
     starts.write_text(
         f"#!/bin/sh\ncd {fleet.dir('zeus')}\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import List, Tuple
 
 import pytest
-from ansible.module_utils.survivor_npz import runs
+from ansible.module_utils.survivor_npz.run import control as runs
 from launch import Place, Sshd, alive, until
 from launcher import Launcher, shown
 

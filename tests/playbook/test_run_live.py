@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import List
 
-from ansible.module_utils.survivor_npz import runs
+from ansible.module_utils.survivor_npz.run import control as runs
 from launch import alive
 from launcher import SHA256, Launcher, Screen, shown
 from localfleet import NPZ

@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 from typing import Any, Callable, List, Optional
 
-from ansible.module_utils.survivor_npz import durable
+from ansible.module_utils.survivor_npz.common import durable
 from module_run import in_fork
 from place import Place, sha256
 

@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
-from ansible.module_utils.survivor_npz import runs
-from ansible.module_utils.survivor_npz.supervise import home, processes
+from ansible.module_utils.survivor_npz.run import control as runs
+from ansible.module_utils.survivor_npz.run.supervise import home, processes
 from localfleet import ROOT
 
-SUPERVISOR = ROOT / "module_utils" / "survivor_npz" / "supervise"
+SUPERVISOR = ROOT / "module_utils" / "survivor_npz" / "run" / "supervise"
 SCRIPT = "run_scorer_meta_optimizer.sh"
 SSHD = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 

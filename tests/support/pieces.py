@@ -7,7 +7,9 @@ import functools
 from typing import Any, Iterator, List
 from unittest import mock
 
-from ansible.module_utils.survivor_npz import build, convert, records
+from ansible.module_utils.survivor_npz.convert import api as convert
+from ansible.module_utils.survivor_npz.convert import build
+from ansible.module_utils.survivor_npz.survivors import pieces as records
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import module_run
 import numpy as np
 import oracle
-from ansible.module_utils.survivor_npz.names import Names
+from ansible.module_utils.survivor_npz.switch.names import Names
 from numpy.typing import NDArray
 
 JSON = "bidirectional_survivors.json"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import numpy as np
-from ansible.module_utils.survivor_npz import convert
+from ansible.module_utils.survivor_npz.convert import api as convert
 from numpy.typing import NDArray
 
 Record = Dict[str, Any]

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.survivor_npz.errors import ConvertError
+from ansible.module_utils.survivor_npz.common.errors import ConvertError
 from shapes import Bench, shape_c
 
 OLD = 1_600_000_000_000_000_000

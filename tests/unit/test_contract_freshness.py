@@ -9,9 +9,10 @@ from typing import Callable, Optional
 
 import numpy as np
 import pytest
-from ansible.module_utils.survivor_npz import convert, switch
-from ansible.module_utils.survivor_npz.errors import ConvertError
-from ansible.module_utils.survivor_npz.names import Names
+from ansible.module_utils.survivor_npz.common.errors import ConvertError
+from ansible.module_utils.survivor_npz.convert import api as convert
+from ansible.module_utils.survivor_npz.switch import switch
+from ansible.module_utils.survivor_npz.switch.names import Names
 from shapes import Bench, shape_c
 
 T0 = 1_700_000_000_000_000_007

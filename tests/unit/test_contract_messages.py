@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-from ansible.module_utils.survivor_npz.errors import ConvertError
+from ansible.module_utils.survivor_npz.common.errors import ConvertError
 from shapes import Bench, shape_c, without
 
 BAD = {

@@ -5,8 +5,8 @@ from typing import Any, Dict
 
 import numpy as np
 import pytest
-from ansible.module_utils.survivor_npz.errors import ConvertError
-from ansible.module_utils.survivor_npz.schema import FIELDS, LEGACY, REGISTRY
+from ansible.module_utils.survivor_npz.common.errors import ConvertError
+from ansible.module_utils.survivor_npz.npz.schema import FIELDS, LEGACY, REGISTRY
 from shapes import INTERSECTION, Bench, shape_a, shape_c, without
 
 

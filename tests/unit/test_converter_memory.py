@@ -10,11 +10,12 @@ from typing import Any
 
 import orjson
 import pytest
-from ansible.module_utils.survivor_npz import npz, segments
-from ansible.module_utils.survivor_npz.errors import ConvertError
-from ansible.module_utils.survivor_npz.records import Separator
-from ansible.module_utils.survivor_npz.schema import FIELDS
-from ansible.module_utils.survivor_npz.split import Splitter
+from ansible.module_utils.survivor_npz.common.errors import ConvertError
+from ansible.module_utils.survivor_npz.convert import segments
+from ansible.module_utils.survivor_npz.npz import write as npz
+from ansible.module_utils.survivor_npz.npz.schema import FIELDS
+from ansible.module_utils.survivor_npz.survivors.pieces import Separator
+from ansible.module_utils.survivor_npz.survivors.repeats import Splitter
 from shapes import Bench, shape_c
 
 MIB = 1 << 20

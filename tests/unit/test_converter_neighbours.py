@@ -11,8 +11,11 @@ from typing import Any
 
 import module_run
 import pytest
-from ansible.module_utils.survivor_npz import convert, durable, recover, smallfile, switch
-from ansible.module_utils.survivor_npz.names import Names
+from ansible.module_utils.survivor_npz.common import durable
+from ansible.module_utils.survivor_npz.common import json_object as smallfile
+from ansible.module_utils.survivor_npz.convert import api as convert
+from ansible.module_utils.survivor_npz.switch import recover, switch
+from ansible.module_utils.survivor_npz.switch.names import Names
 from place import Place, sha256
 from scenarios import T0, document
 

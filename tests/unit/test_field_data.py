@@ -7,8 +7,8 @@ from typing import Any, Dict, List
 
 import numpy as np
 import pytest
-from ansible.module_utils.survivor_npz import npzinfo
-from ansible.module_utils.survivor_npz.schema import FIELDS
+from ansible.module_utils.survivor_npz.npz import inspect as npzinfo
+from ansible.module_utils.survivor_npz.npz.schema import FIELDS
 from numpy.typing import NDArray
 from shapes import Bench
 

@@ -6,10 +6,10 @@ import copy
 from typing import Any, Dict
 
 import pytest
-from ansible.module_utils.survivor_npz.fleet import host as on_host
-from ansible.module_utils.survivor_npz.fleet import plan as plans
-from ansible.module_utils.survivor_npz.fleet import preflight as fleets
-from ansible.module_utils.survivor_npz.fleet import verdict as verdicts
+from ansible.module_utils.survivor_npz.controller.fleet import host as on_host
+from ansible.module_utils.survivor_npz.controller.fleet import plan as plans
+from ansible.module_utils.survivor_npz.controller.fleet import preflight as fleets
+from ansible.module_utils.survivor_npz.controller.fleet import verdict as verdicts
 from hostfacts import GOAL, LIVE, NEW, OLD, OPTIONS, PREFLIGHT, RAM, a_copy, facts, probe
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Dict, Optional
 
 import pytest
-from ansible.module_utils.survivor_npz.fleet import goal as goals
-from ansible.module_utils.survivor_npz.fleet import plan as plans
-from ansible.module_utils.survivor_npz.fleet import verdict as verdicts
+from ansible.module_utils.survivor_npz.controller.fleet import goal as goals
+from ansible.module_utils.survivor_npz.controller.fleet import plan as plans
+from ansible.module_utils.survivor_npz.controller.fleet import verdict as verdicts
 from hostfacts import GOAL, NEW, OLD, OPTIONS, a_copy, probe
 
 PREVIOUS = {

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.module_utils.survivor_npz.fleet import guard
-from ansible.module_utils.survivor_npz.fleet import preflight as fleets
+from ansible.module_utils.survivor_npz.controller.fleet import guard
+from ansible.module_utils.survivor_npz.controller.fleet import preflight as fleets
 
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "survivor_npz"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Dict, List
 
 import pytest
-from ansible.module_utils.survivor_npz.fleet import host as on_host
-from ansible.module_utils.survivor_npz.fleet import plan as plans
-from ansible.module_utils.survivor_npz.fleet import preflight as fleets
+from ansible.module_utils.survivor_npz.controller.fleet import host as on_host
+from ansible.module_utils.survivor_npz.controller.fleet import plan as plans
+from ansible.module_utils.survivor_npz.controller.fleet import preflight as fleets
 from hostfacts import GOAL, LIVE, NEW, OPTIONS, PREFLIGHT, RAM, a_copy, facts, probe
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict
 
-from ansible.module_utils.survivor_npz.fleet import status as statuses
+from ansible.module_utils.survivor_npz.controller.fleet import status as statuses
 from hostfacts import NEW, OLD, OPTIONS, PREFLIGHT, RAM, a_copy, facts, probe
 
 DECISION = {

@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from ansible.module_utils.survivor_npz import hook
+from ansible.module_utils.survivor_npz.hook import block as hook
 from hypothesis import given
 from hypothesis import strategies as st
 

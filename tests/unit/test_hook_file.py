@@ -7,8 +7,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.survivor_npz import durable, hook
-from ansible.module_utils.survivor_npz.scriptfile import read_script, replace_script
+from ansible.module_utils.survivor_npz.common import durable
+from ansible.module_utils.survivor_npz.hook import block as hook
+from ansible.module_utils.survivor_npz.hook.scriptfile import read_script, replace_script
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

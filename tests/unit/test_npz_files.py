@@ -9,8 +9,9 @@ from typing import Dict, List
 
 import numpy as np
 import pytest
-from ansible.module_utils.survivor_npz import npz, npzinfo
-from ansible.module_utils.survivor_npz.schema import FIELDS
+from ansible.module_utils.survivor_npz.npz import inspect as npzinfo
+from ansible.module_utils.survivor_npz.npz import write as npz
+from ansible.module_utils.survivor_npz.npz.schema import FIELDS
 from shapes import Bench
 from survivors import records
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import List
 
-from ansible.module_utils.survivor_npz.screen import WIDTH, Lines, clock, harmless
+from ansible.module_utils.survivor_npz.controller.screen import WIDTH, Lines, clock, harmless
 
 
 def feed(pieces: List[bytes]) -> List[str]:

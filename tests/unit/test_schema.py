@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from ansible.module_utils.survivor_npz import schema
+from ansible.module_utils.survivor_npz.npz import schema
 
 
 def test_the_22_arrays_stand_in_the_order_of_the_contract() -> None:

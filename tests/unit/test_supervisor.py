@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.survivor_npz import runs
-from ansible.module_utils.survivor_npz.supervise import home, lock, processes
+from ansible.module_utils.survivor_npz.run import control as runs
+from ansible.module_utils.survivor_npz.run.supervise import home, lock, processes
 from launch import Place, alive, until
 
 pytest_plugins = ("launch_fixtures",)

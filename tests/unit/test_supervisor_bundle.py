@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.survivor_npz.supervise import bundle
+from ansible.module_utils.survivor_npz.run.supervise import bundle
 from launch import SUPERVISOR, Place
 from localfleet import ROOT
 

@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 import pytest
-from ansible.module_utils.survivor_npz import runs
+from ansible.module_utils.survivor_npz.run import control as runs
 from launch import SUPERVISOR, Place, alive, until
 
 pytest_plugins = ("launch_fixtures",)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Callable, Dict
 
 import pytest
-from ansible.module_utils.survivor_npz import durable, leftovers, recover, switch
-from ansible.module_utils.survivor_npz.names import Names
+from ansible.module_utils.survivor_npz.common import durable
+from ansible.module_utils.survivor_npz.switch import cleanup as leftovers
+from ansible.module_utils.survivor_npz.switch import recover, switch
+from ansible.module_utils.survivor_npz.switch.names import Names
 
 OLD, NEW = b"old bytes", b"new bytes"
 

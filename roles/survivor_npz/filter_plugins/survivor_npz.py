@@ -1,4 +1,4 @@
-"""The filters by which the role's tasks decide; module_utils/survivor_npz/fleet has them."""
+"""The filters by which the role's tasks decide; module_utils/survivor_npz/controller/fleet has them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from ansible import constants  # type: ignore[attr-defined]
 
 # Modules find our package through the setting `module_utils`; a plugin has to be told.
 ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[3] / "module_utils"))
-from ansible.module_utils.survivor_npz.fleet import goal, guard, host, plan, preflight, status, verdict
+from ansible.module_utils.survivor_npz.controller.fleet import (
+    goal,
+    guard,
+    host,
+    plan,
+    preflight,
+    status,
+    verdict,
+)
 
 
 def parcel(sha256: str) -> str:

@@ -13,7 +13,7 @@ CONVERTING = (
         "the schema has one field less",
         (
             Edit(
-                f"{PACKAGE}/schema.py",
+                f"{PACKAGE}/npz/schema.py",
                 '    Field("intersection_ratio", "<f4", "intersection_ratio", NUMBER, "metadata_float"),\n',
                 "",
             ),
@@ -24,35 +24,35 @@ CONVERTING = (
     Protection(
         "19 of 22 fields dropped",
         "nothing is said of what is left out",
-        (Edit(f"{PACKAGE}/verdict.py", "return dict(sorted(tally.other_keys.items()))", "return {}"),),
+        (Edit(f"{PACKAGE}/convert/checks.py", "return dict(sorted(tally.other_keys.items()))", "return {}"),),
         f"{FIELDS}::test_no_field_is_dropped_in_silence",
         '"sessions" in json.dumps(sidecar)',
     ),
     Protection(
         "Every hybrid survivor was labelled java_lcg",
         "a hybrid is its base",
-        (Edit(f"{PACKAGE}/prng.py", 'if encoding == "legacy" and name', "if name"),),
+        (Edit(f"{PACKAGE}/arrays/prng.py", 'if encoding == "legacy" and name', "if name"),),
         f"{FIELDS}::test_a_hybrid_is_not_labelled_java_lcg",
         "assert {0} == {1}",
     ),
     Protection(
         "Every hybrid survivor was labelled java_lcg",
         "an unknown name is id 0",
-        (Edit(f"{PACKAGE}/prng.py", "return table.get(name)", "return table.get(name, 0)"),),
+        (Edit(f"{PACKAGE}/arrays/prng.py", "return table.get(name)", "return table.get(name, 0)"),),
         f"{FIELDS}::test_an_unknown_name_is_an_error_and_not_id_0",
         'done.get("failed")',
     ),
     Protection(
         "`forward_matches` equal for every seed",
         "match arrays are filled from counts, also where there are rates",
-        (Edit(f"{PACKAGE}/build.py", "if self._from_counts and field.key in", "if field.key in"),),
+        (Edit(f"{PACKAGE}/convert/build.py", "if self._from_counts and field.key in", "if field.key in"),),
         f"{FIELDS}::test_match_rates_are_each_survivors_own",
         'arrays(place)["forward_matches"]',
     ),
     Protection(
         "`[]` crashed the converter",
         "the smallest and the largest value of every array are looked up",
-        (Edit(f"{PACKAGE}/npz.py", ") if len(column) else (None, None)", ")"),),
+        (Edit(f"{PACKAGE}/npz/write.py", ") if len(column) else (None, None)", ")"),),
         f"{FIELDS}::test_no_survivors_are_22_empty_arrays",
         "zero-size array",
     ),
@@ -60,8 +60,12 @@ CONVERTING = (
         "A list of ints, a summary dict",
         "the file's shape is not looked at before its records",
         (
-            Edit(f"{PACKAGE}/frame.py", 'if source.read(first, 1) not in (b"{", b"]"):', "if False:"),
-            Edit(f"{PACKAGE}/frame.py", 'if opener[:1] != b"[":', "if False:"),
+            Edit(
+                f"{PACKAGE}/survivors/document.py",
+                'if source.read(first, 1) not in (b"{", b"]"):',
+                "if False:",
+            ),
+            Edit(f"{PACKAGE}/survivors/document.py", 'if opener[:1] != b"[":', "if False:"),
         ),
         f"{FIELDS}::test_what_is_no_survivors_is_refused_by_its_name",
         'hint in done["msg"]',
@@ -84,7 +88,7 @@ CONVERTING = (
         "numpy's name is unbound on the path of a bad value",
         (
             Edit(
-                f"{PACKAGE}/columns.py",
+                f"{PACKAGE}/arrays/arrays.py",
                 "        whys = [why_of(value) for value in column.values]\n",
                 "        whys = [why_of(value) for value in column.values]\n"
                 "        if not whys:\n            import numpy as np\n",
@@ -96,7 +100,7 @@ CONVERTING = (
     Protection(
         "`UnboundLocalError: np`",
         "a name is unbound where several processes share a file",
-        (Edit(f"{PACKAGE}/build.py", "        step = max(size // (workers * 16), 1 << 20)\n", ""),),
+        (Edit(f"{PACKAGE}/convert/build.py", "        step = max(size // (workers * 16), 1 << 20)\n", ""),),
         f"{FIELDS}::test_the_smallest_file_takes_every_path_that_a_large_one_takes",
         "UnboundLocalError",
     ),
@@ -105,7 +109,7 @@ CONVERTING = (
         "the writer appends .npz to the name that it is given",
         (
             Edit(
-                f"{PACKAGE}/stage.py",
+                f"{PACKAGE}/convert/stage.py",
                 "durable.write_file(temp, data, target_mode)",
                 'durable.write_file(temp + ".npz", data, target_mode)',
             ),
@@ -116,7 +120,13 @@ CONVERTING = (
     Protection(
         "An orphan `….tmp.PID.meta.json`",
         "an NPZ goes live without its sidecar",
-        (Edit(f"{PACKAGE}/switch.py", "if sidecars and not adopt_sidecar(names, sha256):", "if False:"),),
+        (
+            Edit(
+                f"{PACKAGE}/switch/switch.py",
+                "if sidecars and not adopt_sidecar(names, sha256):",
+                "if False:",
+            ),
+        ),
         f"{FIELDS}::test_no_temp_name_grows_a_suffix_and_no_orphan_sidecar_stays",
         'sidecar["survivor_count"] == 4',
     ),
@@ -125,7 +135,7 @@ CONVERTING = (
         "temp files of a killed run stay",
         (
             Edit(
-                f"{PACKAGE}/leftovers.py",
+                f"{PACKAGE}/switch/cleanup.py",
                 "    found += [path for path, pid in names.temp_files() if _is_abandoned(path, pid)]\n",
                 "",
             ),
@@ -136,7 +146,7 @@ CONVERTING = (
     Protection(
         "NPZ of 45,867 rows instead of 1,384,186",
         "workers keep their rows to themselves",
-        (Edit(f"{PACKAGE}/segments.py", "mmap.MAP_SHARED |", "mmap.MAP_PRIVATE |"),),
+        (Edit(f"{PACKAGE}/convert/segments.py", "mmap.MAP_SHARED |", "mmap.MAP_PRIVATE |"),),
         f"{FIELDS}::test_thousands_of_rows_per_worker_lose_none",
         "rows are not those of the JSON",
     ),
@@ -145,7 +155,7 @@ CONVERTING = (
         "the old NPZ is away while the new one is made",
         (
             Edit(
-                f"{PACKAGE}/convert.py",
+                f"{PACKAGE}/convert/api.py",
                 "    made = _make(job)\n",
                 '    aside = job.names.live + ".aside"\n'
                 "    if job.decision.live:\n        os.rename(job.names.live, aside)\n"
@@ -159,14 +169,14 @@ CONVERTING = (
     Protection(
         "An owned symlink was replaced",
         "the switch looks through a symlink",
-        (Edit(f"{PACKAGE}/recover.py", "mode = os.lstat(names.live)", "mode = os.stat(names.live)"),),
+        (Edit(f"{PACKAGE}/switch/recover.py", "mode = os.lstat(names.live)", "mode = os.stat(names.live)"),),
         "unit/test_switch.py::test_an_owned_symlink_is_never_replaced",
         "DID NOT RAISE",
     ),
     Protection(
         "An owned symlink was replaced",
         "the converter takes a symlink for a file of its own",
-        (Edit(f"{PACKAGE}/convert.py", "job.decision.live and job.decision.live.is_symlink", "False"),),
+        (Edit(f"{PACKAGE}/convert/api.py", "job.decision.live and job.decision.live.is_symlink", "False"),),
         "unit/test_converter_destinations.py::test_an_owned_symlink_is_never_replaced",
         'answer.get("failed")',
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from protections import Edit, Protection
 
 TASKS = "roles/survivor_npz/tasks"
-FILTERS = "module_utils/survivor_npz/fleet"
+FILTERS = "module_utils/survivor_npz/controller/fleet"
 EXTRA = 'extra_paths: "{{ survivor_npz_extra_paths }}"'
 NOT_ON_ZEUS = 'extra_paths: "{{ __survivor_npz_is_coordinator | ternary([], survivor_npz_extra_paths) }}"'
 LOOKS = (f"{TASKS}/probe.yml", f"{TASKS}/prove.yml")
@@ -136,7 +136,7 @@ DISTRIBUTING = (
         "a copy with a mark beside it is believed",
         (
             Edit(
-                "module_utils/survivor_npz/copies.py",
+                "module_utils/survivor_npz/look/copies.py",
                 "        if identity not in seen:\n",
                 '        marked = os.path.exists(os.path.join(os.path.dirname(full), ".ready"))\n'
                 "        if identity not in seen and not marked:\n",

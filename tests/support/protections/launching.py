@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from protections import Edit, Protection
 
-SUPERVISE = "module_utils/survivor_npz/supervise"
+SUPERVISE = "module_utils/survivor_npz/run/supervise"
 LIVE = "plugins/action/survivor_npz_live.py"
 SCREEN = "playbook/test_run_live.py"
 

@@ -1,0 +1,1 @@
+"""From parsed records to the 22 arrays, strictly."""

@@ -1,0 +1,1 @@
+"""What every other package may use: errors, disk operations, digests, small JSON files, quoting."""

@@ -1,0 +1,1 @@
+"""Code that never leaves the controller."""

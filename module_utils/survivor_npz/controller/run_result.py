@@ -1,0 +1,41 @@
+"""What a playbook is told of a run of Step 2.5: the verdict, and what it needs to act on it."""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+from ansible.module_utils.survivor_npz.controller.screen import harmless
+
+_BAD = ("failed", "timeout", "stopped", "refused", "lost")
+_OF_THE_RUN = ("pid", "start", "log", "exit_code", "elapsed", "log_cut", "creates")
+
+
+def told(answer: Dict[str, Any], verdict: str, message: str, starts: bool) -> Dict[str, Any]:
+    """Shape the result of a task, `__survivor_npz_run`, from the host's answer.
+
+    Args:
+        answer: what survivor_npz_run answered; with `record`, a dict, once the run is over.
+        verdict, message: where the caller knows them; else the record's or the answer's own.
+        starts: whether the task starts runs: one that it speaks of is its own.
+    """
+    record: Dict[str, Any] = answer["record"] if isinstance(answer.get("record"), dict) else {}
+    if not verdict:
+        verdict = record.get("verdict") or ("refused" if answer.get("refused") else "")
+        verdict = verdict or ("lost" if answer.get("lost") else "failed" if answer.get("failed") else "none")
+    source = answer.get("refused") or record or answer
+    started = starts and bool(answer.get("run"))
+    text = message or record.get("message") or answer.get("msg") or answer.get("message", "")
+    return {
+        **{key: source.get(key) for key in _OF_THE_RUN},
+        "run": source.get("run"),
+        "record": source["record"] if isinstance(source.get("record"), str) else None,
+        "command": answer.get("command") or source.get("command"),
+        "verdict": verdict,
+        "started": started,
+        "running": bool(answer.get("running")),
+        "left_running": record.get("left_running", []),
+        "tail": [harmless(line) for line in record.get("tail", [])],
+        "message": text,
+        "changed": started or verdict == "would_start",
+        **({"failed": True, "msg": text} if verdict in _BAD else {"failed": False}),
+    }

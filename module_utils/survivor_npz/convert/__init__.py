@@ -1,0 +1,1 @@
+"""Convert on one host: decide, build, stage."""

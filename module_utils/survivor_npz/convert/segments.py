@@ -1,0 +1,113 @@
+"""Read segments of the file into one shared map: any number of workers, the same arrays."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+from ansible.module_utils.survivor_npz.arrays.arrays import make_arrays
+from ansible.module_utils.survivor_npz.arrays.findings import Tally
+from ansible.module_utils.survivor_npz.npz.schema import BYTES_PER_SURVIVOR, FIELDS
+from ansible.module_utils.survivor_npz.survivors.file import Source
+from ansible.module_utils.survivor_npz.survivors.pieces import BrokenError, Gap, Separator, read_pieces
+from ansible.module_utils.survivor_npz.survivors.repeats import Splitter
+from numpy.typing import NDArray
+
+# No record that passes the checks of a piece is shorter: it has a seed, a skip mode and a PRNG.
+_SHORTEST_RECORD = 32
+_PAGE = mmap.PAGESIZE
+# Linux; Python names it from 3.13 on. Pages are taken when they are written, not when they are mapped.
+_MAP_NORESERVE = 0x4000
+
+
+class Segment(NamedTuple):
+    """Bytes [start, end) of the file, which holds at most `capacity` records that are good."""
+
+    start: int
+    end: int
+    capacity: int
+
+
+class Result(NamedTuple):
+    """What reading a segment gave; `broken` is where its text stopped being JSON."""
+
+    tally: Tally
+    stored: int
+    broken: Optional[int]
+
+
+def plan_segments(start: int, gaps: List[Gap], end: int) -> List[Segment]:
+    """Segments from `start` to `end`, parted by the gaps."""
+    starts, ends = [start, *(gap.start for gap in gaps)], [*(gap.end for gap in gaps), end]
+    return [Segment(low, high, (high - low) // _SHORTEST_RECORD + 1) for low, high in zip(starts, ends)]
+
+
+class Store:
+    """An anonymous map that forked workers share, with room for the 22 columns of each segment.
+
+    Raises:
+        MemoryError: the map can't be had.
+    """
+
+    def __init__(self, segments: List[Segment]) -> None:
+        self._offsets: List[Tuple[Segment, int]] = []
+        size = 0
+        for segment in segments:
+            self._offsets.append((segment, size))
+            size += -(-segment.capacity * BYTES_PER_SURVIVOR // _PAGE) * _PAGE + _PAGE
+        flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+        try:
+            self._map = mmap.mmap(-1, max(size, _PAGE), flags=flags)
+        except OSError as error:
+            if error.errno == errno.ENOMEM:
+                raise MemoryError from error
+            raise
+
+    def columns(self, number: int) -> Dict[str, NDArray[Any]]:
+        """The columns of a segment, by array name, as long as its capacity."""
+        segment, offset = self._offsets[number]
+        columns: Dict[str, NDArray[Any]] = {}
+        for field in FIELDS:
+            columns[field.array] = np.frombuffer(self._map, field.dtype, segment.capacity, offset)
+            offset += segment.capacity * field.itemsize
+        return columns
+
+
+class Reading(NamedTuple):
+    """How the file is read: the same for all segments."""
+
+    source: Source
+    separator: Separator
+    splitter: Splitter
+    encoding: str
+    piece_bytes: int
+
+
+def read_segment(how: Reading, segment: Segment, columns: Dict[str, NDArray[Any]]) -> Result:
+    """Read one segment into its columns. Nothing is stored behind the first piece with a fault.
+
+    Raises:
+        ConvertError: as Source.read.
+    """
+    total, stored, good = Tally(), 0, True
+    try:
+        for piece in read_pieces(
+            how.source,
+            segment.start,
+            segment.end,
+            how.separator,
+            parse=how.splitter.parse,
+            piece_bytes=how.piece_bytes,
+        ):
+            arrays, tally = make_arrays(piece, how.encoding)
+            good = good and not tally.bad_records and len(arrays) == len(FIELDS)
+            if good:
+                for name, array in arrays.items():
+                    columns[name][stored : stored + piece.length] = array
+                stored += piece.length
+            total.add(tally)
+    except BrokenError as error:
+        return Result(total, stored, error.offset)
+    return Result(total, stored, None)

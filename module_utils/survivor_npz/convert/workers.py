@@ -1,0 +1,161 @@
+"""Forked workers that take numbered tasks and answer in a few bytes; bulk data goes through shared memory."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import pickle
+import select
+import signal
+import struct
+from typing import Any, Callable, Dict, List, NoReturn, Tuple
+
+from ansible.module_utils.survivor_npz.common.errors import ConvertError
+
+_PR_SET_PDEATHSIG = 1
+_HEADER = struct.Struct("<IQ")
+_TASK = struct.Struct("<I")
+# All tasks wait in one pipe, which must hold them before anybody reads: 64 KiB by default.
+MOST_TASKS = 8192
+
+Task = Callable[[int], Any]
+
+
+def run_tasks(task: Task, count: int, workers: int, meanwhile: Callable[[], None]) -> List[Any]:
+    """Return [task(0), …, task(count - 1)], computed by at most `workers` forked processes.
+
+    With one worker nothing is forked. A worker dies with this process. `meanwhile` is called once, in this
+    process, while the workers work.
+
+    Raises:
+        ConvertError: as a task raised it, the one with the lowest number first; `worker_killed` where a
+            worker was killed or failed.
+    """
+    if workers <= 1 or count <= 1:
+        meanwhile()
+        return [task(number) for number in range(count)]
+    tasks_read, tasks_write = os.pipe()
+    os.write(tasks_write, b"".join(map(_TASK.pack, range(count))))
+    os.close(tasks_write)
+    pipes: Dict[int, int] = {}
+    try:
+        for _ in range(min(workers, count)):
+            pid, answers = _fork(task, tasks_read, list(pipes))
+            pipes[answers] = pid
+        meanwhile()
+        return _collect(pipes, count)
+    finally:
+        os.close(tasks_read)
+        for answers, pid in pipes.items():
+            _end(pid)
+            os.close(answers)
+
+
+def _fork(task: Task, tasks: int, others: List[int]) -> Tuple[int, int]:
+    answers_read, answers_write = os.pipe()
+    parent = os.getpid()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.close(answers_read)
+        os.close(answers_write)
+        raise ConvertError(
+            "worker_failed", f"No worker process can be started: {error.strerror}. Run again with workers: 1."
+        ) from error
+    if not pid:
+        _work(task, tasks, answers_write, [answers_read, *others], parent)
+    os.close(answers_write)
+    return pid, answers_read
+
+
+def _work(task: Task, tasks: int, answers: int, unneeded: List[int], parent: int) -> NoReturn:
+    """A worker's life. It never returns into its parent's code."""
+    status = 1
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, signal.SIG_DFL)
+        for descriptor in unneeded:
+            os.close(descriptor)
+        while os.getppid() == parent:
+            taken = os.read(tasks, _TASK.size)
+            if not taken:
+                status = 0
+                break
+            (number,) = _TASK.unpack(taken)
+            answer = pickle.dumps(_answer(task, number))
+            with os.fdopen(os.dup(answers), "wb") as pipe:
+                pipe.write(_HEADER.pack(number, len(answer)) + answer)
+    finally:
+        os._exit(status)
+
+
+def _answer(task: Task, number: int) -> Tuple[str, Any]:
+    try:
+        return "done", task(number)
+    except ConvertError as error:
+        return "refused", (error.code, error.message)
+    except MemoryError:
+        return "refused", ("no_memory", "A worker ran out of memory. Run again with workers: 1.")
+    except Exception as error:  # an answer, or the parent would only see a silent death
+        return "refused", ("worker_failed", f"A worker failed: {type(error).__name__}: {error}. Report this.")
+
+
+def _collect(pipes: Dict[int, int], count: int) -> List[Any]:
+    answers: Dict[int, Tuple[str, Any]] = {}
+    buffers = {answers_of: bytearray() for answers_of in pipes}
+    waiting = set(pipes)
+    while waiting:
+        for ready in select.select(list(waiting), [], [])[0]:
+            block = os.read(ready, 1 << 16)
+            if block:
+                buffers[ready] += block
+                _unpack(buffers[ready], answers)
+                continue
+            waiting.discard(ready)
+            _check_end(pipes[ready])
+    if len(answers) < count:
+        raise ConvertError("worker_failed", "A worker ended without its answer. Run again with workers: 1.")
+    for number in range(count):
+        kind, value = answers[number]
+        if kind == "refused":
+            raise ConvertError(*value)
+    return [answers[number][1] for number in range(count)]
+
+
+def _unpack(buffer: bytearray, answers: Dict[int, Tuple[str, Any]]) -> None:
+    while len(buffer) >= _HEADER.size:
+        number, length = _HEADER.unpack_from(buffer)
+        end = _HEADER.size + length
+        if len(buffer) < end:
+            return
+        # Only our own children write into this pipe.
+        answers[number] = pickle.loads(bytes(buffer[_HEADER.size : end]))  # noqa: S301
+        del buffer[:end]
+
+
+def _check_end(pid: int) -> None:
+    """Look how a worker ended, without reaping it."""
+    info = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    if info is None or (info.si_code == os.CLD_EXITED and info.si_status == 0):
+        return
+    if info.si_code == os.CLD_EXITED:
+        raise ConvertError(
+            "worker_failed", f"A worker ended with {info.si_status}. Run again with workers: 1."
+        )
+    name = signal.Signals(info.si_status).name
+    cause = " (out of memory? see dmesg)" if info.si_status == signal.SIGKILL else ""
+    raise ConvertError(
+        "worker_killed",
+        f"A worker was killed by {name}{cause}. Nothing was replaced. Free memory, or run with workers: 1.",
+    )
+
+
+def _end(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    except OSError as error:
+        if error.errno not in (errno.ESRCH, errno.ECHILD):
+            raise

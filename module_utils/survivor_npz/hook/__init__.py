@@ -1,0 +1,1 @@
+"""The hook in Step 2.5's script."""

@@ -1,0 +1,1 @@
+"""Look at one host: its copies, directories and needs."""

@@ -1,0 +1,1 @@
+"""The NPZ and its sidecar: schema 3, writing, reading headers."""

@@ -1,0 +1,161 @@
+"""Write the NPZ: the same arrays give the same bytes, whatever the clock, the path or the machine's load.
+
+The zip is put together here rather than by `zipfile`, so that columns can be deflated side by side in
+threads (zlib lets go of the interpreter) and no clock or path gets into it.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+import zlib
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+from ansible.module_utils.survivor_npz.npz.schema import FIELDS, SEED, Field
+from numpy.typing import NDArray
+
+_LOCAL = struct.Struct("<4s5H3I2H")
+_CENTRAL = struct.Struct("<4s6H3I5H2I")
+_END = struct.Struct("<4s4H2IH")
+_VERSION = 20
+_DEFLATED = 8
+_DATE = (1 << 5) | 1  # 1980-01-01, the zip format's zero
+_UNIX = 3 << 8
+_MODE = 0o600 << 16
+_HEADER_ALIGN = 64
+
+# (level, memory): as savez_compressed does it.
+_USUAL = (zlib.Z_DEFAULT_COMPRESSION, zlib.DEF_MEM_LEVEL)
+# Seeds that ascend without repeats in short steps: a long search finds no better matches, at nine times
+# the cost.
+_DENSE = (1, 9)
+_SHORT_STEP = 4
+
+Columns = Callable[[Field], NDArray[Any]]
+
+
+class Member(NamedTuple):
+    """One array, packed: its zip entry's CRC, sizes and deflated bytes; its smallest and largest value."""
+
+    crc: int
+    size: int
+    data: bytes
+    low: Optional[float]
+    high: Optional[float]
+
+
+def array_header(dtype: str, length: int) -> bytes:
+    """The `.npy` header, version 1.0, of a one-dimensional array."""
+    text = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({length},), }}"
+    padding = -(10 + len(text) + 1) % _HEADER_ALIGN
+    body = text.encode("latin-1") + b" " * padding + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(body)) + body
+
+
+def _raw(column: NDArray[Any]) -> memoryview:
+    return np.ascontiguousarray(column).data.cast("B") if len(column) else memoryview(b"")
+
+
+def _is_dense(seeds: NDArray[Any]) -> bool:
+    """Whether seeds ascend strictly, by a short step on average: others come out smaller in the usual way."""
+    steps = len(seeds) - 1
+    if steps < 1 or int(seeds[-1]) - int(seeds[0]) > _SHORT_STEP * steps:
+        return False
+    return bool((seeds[1:] > seeds[:-1]).all())
+
+
+def pack_column(field: Field, column: NDArray[Any]) -> Member:
+    """Deflate one array."""
+    header, raw = array_header(field.dtype, len(column)), _raw(column)
+    level, memory = _DENSE if field.kind == SEED and _is_dense(column) else _USUAL
+    packer = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS, memory)
+    data = b"".join((packer.compress(header), packer.compress(raw), packer.flush()))
+    low, high = (column.min().item(), column.max().item()) if len(column) else (None, None)
+    return Member(zlib.crc32(raw, zlib.crc32(header)), len(header) + len(raw), data, low, high)
+
+
+def _find_twins(columns: Columns) -> Dict[str, Field]:
+    """Each array's name to the first field with the same bytes: Step 1 writes some counts twice."""
+    firsts: Dict[Tuple[str, int], List[Field]] = {}
+    twins: Dict[str, Field] = {}
+    for field in FIELDS:
+        column = columns(field)
+        alike = firsts.setdefault((field.dtype, zlib.crc32(_raw(column))), [])
+        for first in alike:
+            if first.kind != SEED and _raw(columns(first)) == _raw(column):
+                twins[field.array] = first
+                break
+        else:
+            alike.append(field)
+            twins[field.array] = field
+    return twins
+
+
+def pack_columns(columns: Columns, threads: int) -> Dict[str, Member]:
+    """Pack all 22, in up to `threads` threads. The result does not depend on their number."""
+    twins = _find_twins(columns)
+    members: Dict[str, Member] = {}
+    errors: List[BaseException] = []
+    waiting = [field for field in reversed(FIELDS) if twins[field.array] is field]
+
+    def work() -> None:
+        try:
+            while not errors:
+                field = waiting.pop()
+                members[field.array] = pack_column(field, columns(field))
+        except IndexError:
+            return
+        except BaseException as error:  # carried over to the caller's thread
+            errors.append(error)
+
+    helpers: List[threading.Thread] = []
+    for _ in range(min(threads, len(waiting)) - 1):
+        helper = threading.Thread(target=work, daemon=True)
+        try:
+            helper.start()
+        except RuntimeError:  # the system has no room for another
+            break
+        helpers.append(helper)
+    work()
+    for helper in helpers:
+        helper.join()
+    if errors:
+        raise errors[0]
+    return {field.array: members[twins[field.array].array] for field in FIELDS}
+
+
+def assemble(members: Dict[str, Member]) -> bytes:
+    """The bytes of the NPZ, arrays in the order of the schema."""
+    parts: List[bytes] = []
+    directory: List[bytes] = []
+    offset = 0
+    for field in FIELDS:
+        member, name = members[field.array], f"{field.array}.npy".encode("ascii")
+        sizes = (member.crc, len(member.data), member.size)
+        local = _LOCAL.pack(b"PK\3\4", _VERSION, 0, _DEFLATED, 0, _DATE, *sizes, len(name), 0) + name
+        directory.append(
+            _CENTRAL.pack(
+                b"PK\1\2",
+                _UNIX | _VERSION,
+                _VERSION,
+                0,
+                _DEFLATED,
+                0,
+                _DATE,
+                *sizes,
+                len(name),
+                0,
+                0,
+                0,
+                0,
+                _MODE,
+                offset,
+            )
+            + name
+        )
+        parts += [local, member.data]
+        offset += len(local) + len(member.data)
+    central = b"".join(directory)
+    end = _END.pack(b"PK\5\6", 0, 0, len(FIELDS), len(FIELDS), len(central), offset, 0)
+    return b"".join([*parts, central, end])

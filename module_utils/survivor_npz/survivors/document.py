@@ -1,0 +1,170 @@
+"""What stands around the records: the list that opens and closes the file, and the shapes that are none."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple, NoReturn, Optional
+
+import orjson
+from ansible.module_utils.survivor_npz.common.errors import ConvertError
+from ansible.module_utils.survivor_npz.common.quote import shown
+from ansible.module_utils.survivor_npz.survivors.diagnosis import explain
+from ansible.module_utils.survivor_npz.survivors.file import Source, writing_hint
+from ansible.module_utils.survivor_npz.survivors.scanner import SPACE
+
+_BLOCK = 1 << 20
+_SMALL = 16 << 20
+_NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]*")
+# `[` and the first byte of what follows it, each in two bytes.
+_UTF_16 = re.compile(rb"\[\0[^\0]\0|\0\[\0[^\0]")
+_NOT_SPACE = re.compile(rb"[^ \t\n\r]")
+_NEVER = "Or set survivor_npz_convert: never, if another program writes the NPZ now."
+
+
+class Span(NamedTuple):
+    """Bytes [start, end) of the records: from the first `{` to behind the last; whether `]` follows."""
+
+    start: int
+    end: int
+    closed: bool
+
+
+def skip_space(source: Source, offset: int, end: int) -> int:
+    """Offset of the first byte that is no JSON whitespace, or `end`; constant memory."""
+    size = 64
+    while offset < end:
+        block = source.read(offset, min(size, end - offset))
+        found = _NOT_SPACE.search(block)
+        if found:
+            return offset + found.start()
+        offset += len(block)
+        size = _BLOCK
+    return end
+
+
+def _last_not_space(source: Source) -> int:
+    """Offset behind the last byte that is no JSON whitespace."""
+    end, size = source.size, 64
+    while end > 0:
+        start = max(end - size, 0)
+        kept = source.read(start, end - start).rstrip(SPACE)
+        if kept:
+            return start + len(kept)
+        end, size = start, _BLOCK
+    return 0
+
+
+def find_span(source: Source) -> Optional[Span]:
+    """Where the records are; None for an empty list.
+
+    Raises:
+        ConvertError: the file is empty, no JSON, or JSON of another shape (contract, section 2).
+    """
+    begin = skip_space(source, 0, source.size)
+    if begin == source.size:
+        what = "has only whitespace" if source.size else "has 0 bytes"
+        raise ConvertError(
+            "json_truncated",
+            f"{source.path} {what}: it is no JSON document.{writing_hint(source.stamp.mtime_ns)} "
+            "Run Step 1 (window_optimizer.py) again.",
+        )
+    opener = source.read(begin, 4)
+    if opener.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        raise ConvertError(
+            "json_bom",
+            f"{source.path} starts with a byte order mark (byte {begin}): Step 1 writes plain UTF-8. "
+            "Find out which program rewrote the file, then run Step 1 again.",
+        )
+    if _UTF_16.match(opener):
+        raise ConvertError(
+            "json_utf8",
+            f"{source.path} is UTF-16 text (byte {begin}): Step 1 writes UTF-8. "
+            "Find out which program rewrote the file, then run Step 1 again.",
+        )
+    if opener[:1] != b"[":
+        _refuse_document(source, begin)
+    first = skip_space(source, begin + 1, source.size)
+    if source.read(first, 1) not in (b"{", b"]"):
+        _refuse_items(source, begin, first)
+    end = _last_not_space(source)
+    if source.read(first, 1) == b"]":
+        if first + 1 != end:
+            explain(source, begin, 0, b"")
+        return None
+    closed = source.read(end - 1, 1) == b"]"
+    if closed:
+        end = _trim(source, first, end - 1)
+    return Span(first, end, closed)
+
+
+def _trim(source: Source, start: int, end: int) -> int:
+    """Move `end` back over whitespace."""
+    while end > start:
+        low = max(end - _BLOCK, start)
+        kept = source.read(low, end - low).rstrip(SPACE)
+        if kept:
+            return low + len(kept)
+        end = low
+    return start
+
+
+def _refuse_document(source: Source, begin: int) -> NoReturn:
+    """The file is no list: say what it is."""
+    if source.size - begin > _SMALL:
+        start = source.read(begin, 40).decode("utf-8", "replace")
+        raise ConvertError(
+            "shape_unknown",
+            f"{source.path} is no list of survivors: it starts with {shown(start)}. Run Step 1 again.",
+        )
+    try:
+        content = orjson.loads(source.read(begin, _SMALL))
+    except ValueError:
+        explain(source, begin, None, b"")
+    where = f"{source.path} is not a list of survivors but"
+    if not isinstance(content, dict):
+        raise ConvertError(
+            "shape_unknown", f"{where} {_kind(content)}. Run Step 1 (window_optimizer.py) again."
+        )
+    if {"generation_id", "final_row_count", "artifact_sha256"} & content.keys():
+        rows = content.get("final_row_count", "unknown")
+        raise ConvertError(
+            "shape_finalizer",
+            f"{where} a finalizer's summary (final_row_count: {shown(rows)}): the survivors are in the NPZ "
+            "that the finalizer owns. Set survivor_npz_convert: never to distribute that NPZ.",
+        )
+    if "survivor_count" in content:
+        raise ConvertError(
+            "shape_summary",
+            f"{where} a summary (survivor_count: {shown(content['survivor_count'])}): Step 1 writes it "
+            f"instead of the survivors past 100,000 of them. Run Step 1 so that it writes them all. {_NEVER}",
+        )
+    keys = ", ".join(map(shown, sorted(content)[:8]))
+    raise ConvertError("shape_unknown", f"{where} one object with the keys [{keys[:200]}]. Run Step 1 again.")
+
+
+def _refuse_items(source: Source, begin: int, first: int) -> NoReturn:
+    """The list does not start with an object: say what it holds."""
+    start = source.read(first, 16)
+    where = f"{source.path} is not a list of survivors but a list"
+    number = _NUMBER.match(start)
+    if number:
+        raise ConvertError(
+            "shape_ints",
+            f"{where} of numbers (record 0 is {number.group().decode()[:12]}, byte {first}): a Step 1 that "
+            "lost all fields but the seed wrote it. Run a Step 1 (window_optimizer.py) that writes one "
+            "object per survivor.",
+        )
+    kinds = {b"[": "lists", b'"': "strings"}
+    if start.startswith((b"true", b"false", b"null")):
+        kinds[start[:1]] = "booleans or nulls"
+    if start[:1] in kinds:
+        raise ConvertError(
+            "shape_unknown",
+            f"{where} of {kinds[start[:1]]} (record 0, byte {first}). Run Step 1 again.",
+        )
+    explain(source, begin, 0, b"")
+
+
+def _kind(value: object) -> str:
+    names = {str: "a string", int: "a number", float: "a number", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), type(value).__name__)

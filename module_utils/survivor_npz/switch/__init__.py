@@ -1,0 +1,1 @@
+"""Switch one host's live copies: names, recovery, activation, cleanup."""
