@@ -131,7 +131,7 @@ user:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.survivor_npz.look.copies import look_around
+from ansible.module_utils.survivor_npz.look.host import look
 
 
 def main() -> None:
@@ -154,7 +154,7 @@ def main() -> None:
     )
     given = module.params
     try:
-        found = look_around(
+        found = look(
             given["directory"],
             given["paths"],
             given["extra_paths"],

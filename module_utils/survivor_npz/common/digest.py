@@ -49,3 +49,8 @@ def sha256_or_none(path: str) -> Optional[str]:
         return digests_of(path).sha256
     except FileNotFoundError:
         return None
+
+
+def short(sha256: Optional[str]) -> str:
+    """A digest as people see it: its first 12 digits."""
+    return sha256[:12] if sha256 else "none"
