@@ -71,10 +71,10 @@ import pwd
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.survivor_npz.look.host import stamp
+from ansible.module_utils.survivor_npz.common.boot import stamp
+from ansible.module_utils.survivor_npz.common.errors import SwitchError
 from ansible.module_utils.survivor_npz.switch.cleanup import clean
 from ansible.module_utils.survivor_npz.switch.names import Names
-from ansible.module_utils.survivor_npz.switch.recover import SwitchError
 from ansible.module_utils.survivor_npz.switch.stage import Ownership, stage
 
 

@@ -85,10 +85,11 @@ import os
 from typing import Any, Dict, List, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.survivor_npz.common.errors import SwitchError
 from ansible.module_utils.survivor_npz.switch import switch
 from ansible.module_utils.survivor_npz.switch.cleanup import clean
 from ansible.module_utils.survivor_npz.switch.names import Names
-from ansible.module_utils.survivor_npz.switch.recover import SwitchError, recover
+from ansible.module_utils.survivor_npz.switch.recover import recover
 
 SPEC = {
     "state": {

@@ -13,8 +13,9 @@ import module_run
 import pytest
 from ansible.module_utils.survivor_npz.common import durable
 from ansible.module_utils.survivor_npz.common import json_object as smallfile
+from ansible.module_utils.survivor_npz.common.errors import SwitchError
 from ansible.module_utils.survivor_npz.convert import api as convert
-from ansible.module_utils.survivor_npz.switch import recover, switch
+from ansible.module_utils.survivor_npz.switch import live, switch
 from ansible.module_utils.survivor_npz.switch.names import Names
 from place import Place, sha256
 from scenarios import T0, document
@@ -47,7 +48,7 @@ def test_a_rollback_during_a_conversion_keeps_its_pair(place: Place) -> None:
     """The JSON was touched, the conversion gives the live bytes again, and meanwhile others go back."""
     place.write(document(5), T0 + 10**9)
     names, before = place.names, str(place.live())
-    one = str(recover.sha256_or_none(names.previous))
+    one = str(live.sha256_or_none(names.previous))
     make = convert._make
 
     def meanwhile(job: Any) -> Any:
@@ -76,7 +77,7 @@ def test_a_dying_run_tidies_away_the_sidecar_of_one_that_is_staging(place: Place
 
             def tidy_and_die() -> dict[str, Any]:
                 durable.observer = None
-                recover._PATIENCE_S = 0.2
+                live._PATIENCE_S = 0.2
                 convert._make = lambda _job: os._exit(9)
                 return place.run()
 
@@ -98,7 +99,7 @@ def test_a_staged_npz_without_its_sidecar_is_never_switched(place: Place) -> Non
     place.write(document(9), T0 + 10**9)
     staged = place.run(activate=False)
     os.unlink(place.names.pending(staged["sha256"]))
-    with pytest.raises(recover.SwitchError, match="lost its sidecar"):
+    with pytest.raises(SwitchError, match="lost its sidecar"):
         switch.activate(place.names, staged["sha256"], expect=old, sidecars=True)
     place.check_settled(str(old), extra=(os.path.basename(staged["staged"]),))
 
@@ -121,7 +122,7 @@ def test_a_directory_in_the_place_of_our_file_is_found_before_the_switch(place: 
     staged = Path(place.names.staged("a" * 64))
     staged.write_bytes(b"x")
     if name == "previous":
-        with pytest.raises(recover.SwitchError, match="no regular file"):
+        with pytest.raises(SwitchError, match="no regular file"):
             switch.activate(place.names, sha256(b"x"), expect=old, check=True)
 
 
@@ -183,10 +184,10 @@ def test_a_json_that_is_being_written_is_told_not_waited_for(place: Place) -> No
 
 
 def test_a_stuck_holder_of_the_lock_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recover, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(live, "_PATIENCE_S", 0.1)
     place.write(document(9), T0 + 10**9)
     old = place.live()
-    with recover.exclusive(Names(str(place.npz))):
+    with live.exclusive(Names(str(place.npz))):
         _signal, answer = module_run.in_fork(place.run)
     assert (answer.get("code"), "fuser" in answer.get("msg", "")) == ("busy", True), answer
     assert place.live() == old

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils.survivor_npz.common import durable
+from ansible.module_utils.survivor_npz.common.errors import SwitchError
 from ansible.module_utils.survivor_npz.switch import cleanup as leftovers
 from ansible.module_utils.survivor_npz.switch import recover, switch
+from ansible.module_utils.survivor_npz.switch.live import sidecar_sha256
 from ansible.module_utils.survivor_npz.switch.names import Names
+from ansible.module_utils.survivor_npz.switch.pin import write_pin
 
 OLD, NEW = b"old bytes", b"new bytes"
 
@@ -37,8 +40,8 @@ def test_activation_keeps_the_way_back(names: Names) -> None:
     assert done == switch.Switch(True, sha(OLD), sha(NEW), sha(OLD))
     assert Path(names.live).read_bytes() == NEW
     assert Path(names.previous).read_bytes() == OLD
-    assert recover.sidecar_sha256(names.sidecar) == sha(NEW)
-    assert recover.sidecar_sha256(names.sidecar_previous) == sha(OLD)
+    assert sidecar_sha256(names.sidecar) == sha(NEW)
+    assert sidecar_sha256(names.sidecar_previous) == sha(OLD)
     assert leftovers.leftovers(names) == []
 
 
@@ -62,7 +65,7 @@ def test_dry_run_writes_nothing_and_needs_no_staged_file(names: Names) -> None:
 
 def test_two_controllers_cannot_interleave(names: Names) -> None:
     Path(names.live).write_bytes(b"someone else's")
-    with pytest.raises(recover.SwitchError, match="changed since this run looked") as refusal:
+    with pytest.raises(SwitchError, match="changed since this run looked") as refusal:
         switch.activate(names, sha(NEW), expect=sha(OLD))
     assert refusal.value.code == "moved"
     assert Path(names.live).read_bytes() == b"someone else's"
@@ -77,7 +80,7 @@ def test_two_controllers_cannot_interleave(names: Names) -> None:
 )
 def test_a_staged_file_is_believed_by_checksum_only(names: Names, damage, code: str) -> None:
     damage(names)
-    with pytest.raises(recover.SwitchError) as refusal:
+    with pytest.raises(SwitchError) as refusal:
         switch.activate(names, sha(NEW), expect=sha(OLD), sidecars=True)
     assert refusal.value.code == code
     assert Path(names.live).read_bytes() == OLD
@@ -88,7 +91,7 @@ def test_an_owned_symlink_is_never_replaced(names: Names, tmp_path: Path) -> Non
     target = tmp_path / "accumulator.npz"
     os.rename(names.live, target)
     os.symlink(target, names.live)
-    with pytest.raises(recover.SwitchError, match="survivor_npz_convert: never") as refusal:
+    with pytest.raises(SwitchError, match="survivor_npz_convert: never") as refusal:
         switch.activate(names, sha(NEW), expect=sha(OLD))
     assert refusal.value.code == "symlink"
     assert os.path.islink(names.live)
@@ -97,13 +100,13 @@ def test_an_owned_symlink_is_never_replaced(names: Names, tmp_path: Path) -> Non
 def test_a_directory_at_the_destination_is_refused(names: Names) -> None:
     os.unlink(names.live)
     os.mkdir(names.live)
-    with pytest.raises(recover.SwitchError, match="not a regular file"):
+    with pytest.raises(SwitchError, match="not a regular file"):
         switch.activate(names, sha(NEW), expect=None)
 
 
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:
     names = Names(str(tmp_path / "nowhere" / "x.npz"))
-    with pytest.raises(recover.SwitchError, match=r"nowhere.*Create the directory"):
+    with pytest.raises(SwitchError, match=r"nowhere.*Create the directory"):
         switch.activate(names, sha(NEW), expect=None)
 
 
@@ -122,14 +125,14 @@ def test_a_revert_brings_back_file_and_sidecar(names: Names) -> None:
     assert Path(names.live).read_bytes() == NEW
     assert switch.revert(names, sha(NEW), sha(OLD), sidecars=True).changed
     assert Path(names.live).read_bytes() == OLD
-    assert recover.sidecar_sha256(names.sidecar) == sha(OLD)
+    assert sidecar_sha256(names.sidecar) == sha(OLD)
     assert not switch.revert(names, sha(NEW), sha(OLD), sidecars=True).changed
 
 
 def test_a_revert_never_undoes_another_controllers_switch(names: Names) -> None:
     switch.activate(names, sha(NEW), expect=sha(OLD))
     Path(names.live).write_bytes(b"third")
-    with pytest.raises(recover.SwitchError) as refusal:
+    with pytest.raises(SwitchError) as refusal:
         switch.revert(names, sha(NEW), sha(OLD))
     assert refusal.value.code == "moved"
 
@@ -144,20 +147,20 @@ def test_rollback_stages_the_previous_file_and_pins_it(names: Names) -> None:
     switch.activate(names, sha(OLD), expect=sha(NEW), sidecars=True, pin=source)
     assert Path(names.live).read_bytes() == OLD
     assert Path(names.previous).read_bytes() == NEW
-    assert recover.sidecar_sha256(names.sidecar) == sha(OLD)
+    assert sidecar_sha256(names.sidecar) == sha(OLD)
     assert json.loads(Path(names.pinned).read_text()) == {"sha256": sha(OLD), "source": source}
     assert leftovers.leftovers(names) == []
 
 
 def test_the_next_activation_ends_the_pin(names: Names) -> None:
-    switch.write_pin(names, sha(OLD), {})
+    write_pin(names, sha(OLD), {})
     switch.activate(names, sha(NEW), expect=sha(OLD), sidecars=True)
     assert not os.path.exists(names.pinned)
 
 
 def test_a_previous_file_of_other_bytes_is_no_way_back(names: Names) -> None:
     Path(names.previous).write_bytes(b"rotten")
-    with pytest.raises(recover.SwitchError) as refusal:
+    with pytest.raises(SwitchError) as refusal:
         switch.stage_previous(names, sha(b"what it should hold"))
     assert refusal.value.code == "no_previous"
 
@@ -165,9 +168,9 @@ def test_a_previous_file_of_other_bytes_is_no_way_back(names: Names) -> None:
 def test_a_pending_sidecar_of_the_live_file_rolls_forward(names: Names) -> None:
     os.replace(names.staged(sha(NEW)), names.live)
     assert recover.recover(names, sidecars=True, check=True)
-    assert recover.sidecar_sha256(names.sidecar) == sha(OLD)
+    assert sidecar_sha256(names.sidecar) == sha(OLD)
     assert recover.recover(names, sidecars=True)
-    assert recover.sidecar_sha256(names.sidecar) == sha(NEW)
+    assert sidecar_sha256(names.sidecar) == sha(NEW)
     assert not recover.recover(names, sidecars=True)
 
 

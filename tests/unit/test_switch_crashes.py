@@ -10,7 +10,8 @@ from typing import Callable, Dict
 import pytest
 from ansible.module_utils.survivor_npz.common import durable
 from ansible.module_utils.survivor_npz.switch import cleanup as leftovers
-from ansible.module_utils.survivor_npz.switch import recover, switch
+from ansible.module_utils.survivor_npz.switch import switch
+from ansible.module_utils.survivor_npz.switch.live import sidecar_sha256
 from ansible.module_utils.survivor_npz.switch.names import Names
 
 OLD, NEW = b"old bytes", b"new bytes"
@@ -96,7 +97,7 @@ def test_a_kill_at_any_step_leaves_old_or_new_and_the_next_run_heals(tmp_path: P
         leftovers.clean(names, sidecars=True)
         assert Path(names.live).read_bytes() == goal, f"step {step}"
         assert leftovers.leftovers(names) == [], f"step {step}"
-        belongs = recover.sidecar_sha256(names.sidecar)
+        belongs = sidecar_sha256(names.sidecar)
         assert belongs == sha(goal), f"step {step}"
         kept = Path(names.previous).read_bytes()
         assert kept == (OLD if goal == NEW else kept), f"step {step}: the way back is lost"

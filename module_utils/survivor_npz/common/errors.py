@@ -1,17 +1,33 @@
-"""The one exception that an operator sees, as one clear message."""
+"""Every error that an operator sees, as one clear message each.
+
+OperatorError
+├── ConvertError   a conversion was refused or failed
+└── SwitchError    a change of a live copy was refused
+"""
 
 from __future__ import annotations
 
 
-class ConvertError(Exception):
-    """A conversion that was refused or failed. What was live before is live still.
+class OperatorError(Exception):
+    """Something was refused or failed.
 
     Attributes:
-        code: stable word for programs, such as `json_missing` or `bad_field`.
-        message: for operators: the file, the record or byte, and the next step.
+        code: stable word for programs, such as `json_missing` or `moved`.
+        message: for operators: what is wrong, where, and the next step.
     """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class ConvertError(OperatorError):
+    """A conversion that was refused or failed. What was live before is still live."""
+
+
+class SwitchError(OperatorError):
+    """A switch that was refused. Nothing live has changed.
+
+    Codes: moved, not_staged, corrupt, symlink, not_a_file, no_previous, no_directory, busy, system.
+    """

@@ -17,7 +17,7 @@ import os
 import stat
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ansible.module_utils.survivor_npz.common.errors import ConvertError
+from ansible.module_utils.survivor_npz.common.errors import ConvertError, SwitchError
 from ansible.module_utils.survivor_npz.convert import freshness
 from ansible.module_utils.survivor_npz.convert.freshness import Decision, Staged
 from ansible.module_utils.survivor_npz.convert.libraries import demand_libraries
@@ -27,7 +27,7 @@ from ansible.module_utils.survivor_npz.npz import sidecar
 from ansible.module_utils.survivor_npz.survivors.file import stat_source
 from ansible.module_utils.survivor_npz.switch.cleanup import clean, leftovers
 from ansible.module_utils.survivor_npz.switch.names import Names
-from ansible.module_utils.survivor_npz.switch.recover import SwitchError, recover
+from ansible.module_utils.survivor_npz.switch.recover import recover
 from ansible.module_utils.survivor_npz.switch.switch import activate
 
 __all__ = ["Options", "Outcome", "run"]

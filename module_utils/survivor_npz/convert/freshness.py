@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional
 
 from ansible.module_utils.survivor_npz.common.digest import Digests, digests_of
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
 from ansible.module_utils.survivor_npz.npz import schema, sidecar
 from ansible.module_utils.survivor_npz.npz.sidecar import Sidecar
 from ansible.module_utils.survivor_npz.switch.names import Names
+from ansible.module_utils.survivor_npz.switch.pin import is_pinned
 
 MISSING, NEWER, CONTENT, SCHEMA = "missing", "newer", "content", "schema"
 CORRUPT, PINNED, FORCED, FRESH = "corrupt", "pinned", "forced", "fresh"
@@ -120,11 +121,6 @@ def belonging_sidecar(names: Names, sha256: str) -> Optional[Sidecar]:
     return None
 
 
-def _is_pinned(names: Names, sha256: str, source: Tuple[int, int]) -> bool:
-    pin = sidecar.load(names.pinned)
-    return pin is not None and pin.get("sha256") == sha256 and sidecar.source_of(pin) == source
-
-
 def decide(names: Names, source: os.stat_result, force: bool, prng_encoding: str) -> Decision:
     """Decide by stats and the small files.
 
@@ -163,7 +159,7 @@ def _judge(
     table = (
         (
             PINNED,
-            fault is None and _is_pinned(names, live.digests.sha256, now),
+            fault is None and is_pinned(names, live.digests.sha256, now),
             "a rollback put this NPZ there, and the JSON is still the one that it ignored",
         ),
         (NEWER, lead > 0, f"the JSON is {lead / 1e9:.9g} s newer than the NPZ"),

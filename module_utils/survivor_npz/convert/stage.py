@@ -12,8 +12,8 @@ from ansible.module_utils.survivor_npz.common.errors import ConvertError
 from ansible.module_utils.survivor_npz.convert.freshness import Live
 from ansible.module_utils.survivor_npz.npz import sidecar
 from ansible.module_utils.survivor_npz.npz.sidecar import Sidecar
+from ansible.module_utils.survivor_npz.switch.live import demand_live, exclusive, live_sha256
 from ansible.module_utils.survivor_npz.switch.names import Names
-from ansible.module_utils.survivor_npz.switch.recover import demand_live, exclusive, live_sha256
 
 
 class Made(NamedTuple):

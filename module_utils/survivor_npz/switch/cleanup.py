@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 import os
-from typing import Collection, List, Optional
+from typing import Collection
 
 from ansible.module_utils.survivor_npz.common import durable
+from ansible.module_utils.survivor_npz.common.boot import started_at
+from ansible.module_utils.survivor_npz.switch.live import exclusive
 from ansible.module_utils.survivor_npz.switch.names import PREFIX_LENGTH, Names
-from ansible.module_utils.survivor_npz.switch.recover import exclusive, roll_forward
-
-
-def _started_at(pid: int) -> Optional[float]:
-    """When a process started (Unix seconds), None where it is gone. Source: proc(5), field 22."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="latin-1") as file:
-            ticks = int(file.read().rpartition(")")[2].split()[19])
-        with open("/proc/stat", encoding="latin-1") as file:
-            booted = next(int(line.split()[1]) for line in file if line.startswith("btime "))
-    except (OSError, StopIteration, ValueError):
-        return None
-    return booted + ticks / os.sysconf("SC_CLK_TCK")
+from ansible.module_utils.survivor_npz.switch.recover import roll_forward
 
 
 def _is_abandoned(path: str, pid: int) -> bool:
     """Whether the writer of an unfinished file is gone, its pid perhaps taken over since."""
     if pid == os.getpid():
         return True
-    started = _started_at(pid)
+    started = started_at(pid)
     if started is None:
         return True
     try:
-        # Two seconds of slack: the boot time is known in whole seconds only.
+        # Two seconds of slack: file times come from a coarser clock.
         return started > os.lstat(path).st_ctime + 2
     except FileNotFoundError:
         return False
 
 
-def leftovers(names: Names, keep: Collection[str] = ()) -> List[str]:
+def leftovers(names: Names, keep: Collection[str] = ()) -> list[str]:
     """What dead runs left: staged and pending files not in `keep` (SHA-256), unfinished files."""
     kept = {sha256[:PREFIX_LENGTH] for sha256 in keep}
     found = [path for prefix, path in names.staged_files().items() if prefix not in kept]
@@ -47,7 +37,7 @@ def leftovers(names: Names, keep: Collection[str] = ()) -> List[str]:
 
 def clean(
     names: Names, keep: Collection[str] = (), *, sidecars: bool = False, check: bool = False
-) -> List[str]:
+) -> list[str]:
     """Remove `leftovers` and return their paths. What `recover` can roll forward goes forward first.
 
     Raises:

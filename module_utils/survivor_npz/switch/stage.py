@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from ansible.module_utils.survivor_npz.common import durable
 from ansible.module_utils.survivor_npz.common.digest import sha256_or_none, short
+from ansible.module_utils.survivor_npz.common.errors import SwitchError
+from ansible.module_utils.survivor_npz.switch.live import exclusive
 from ansible.module_utils.survivor_npz.switch.names import Names
-from ansible.module_utils.survivor_npz.switch.recover import SwitchError, exclusive
 from ansible.module_utils.survivor_npz.switch.switch import stage_previous
 
 # Run by the host's own interpreter, with numpy: what a worker does with the file.

@@ -1,30 +1,27 @@
 """The atomic switch of one live copy on one host: activate, go back, stage the previous.
 
-docs/state-machine.md is the law for the order of steps. Standard library only: it runs on bare rigs.
+docs/state-machine.md specifies the order of steps. Standard library only: it runs on bare rigs.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import stat
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from ansible.module_utils.survivor_npz.common import durable
-from ansible.module_utils.survivor_npz.common.digest import sha256_or_none
-from ansible.module_utils.survivor_npz.switch.names import Names
-from ansible.module_utils.survivor_npz.switch.recover import (
-    SwitchError,
-    adopt_outgoing,
-    adopt_sidecar,
+from ansible.module_utils.survivor_npz.common.digest import sha256_or_none, short
+from ansible.module_utils.survivor_npz.common.errors import SwitchError
+from ansible.module_utils.survivor_npz.switch.live import (
     demand_live,
     exclusive,
     live_sha256,
     relink,
-    roll_forward,
-    short,
     sidecar_sha256,
 )
+from ansible.module_utils.survivor_npz.switch.names import Names
+from ansible.module_utils.survivor_npz.switch.pin import settle_pin, write_pin
+from ansible.module_utils.survivor_npz.switch.recover import adopt_outgoing, adopt_sidecar, roll_forward
 
 
 class Switch(NamedTuple):
@@ -48,7 +45,7 @@ def _demand_places(names: Names, sidecars: bool) -> None:
             )
 
 
-def _keep_outgoing(names: Names, live: Optional[str]) -> None:
+def _keep_outgoing(names: Names, live: str | None) -> None:
     """Give the live file a second name before it loses its first one.
 
     `.previous` itself moves only after the switch: a crash in between must not cost what it holds, which
@@ -59,22 +56,13 @@ def _keep_outgoing(names: Names, live: Optional[str]) -> None:
         durable.sync_dir(names.directory)
 
 
-def write_pin(names: Names, sha256: str, source: Dict[str, Any]) -> None:
-    """Mark `sha256` as live on purpose while the JSON has this stat (`path`, `size`, `mtime_ns`)."""
-    temp = Names.temp(names.pinned)
-    durable.unlink(temp)
-    content = json.dumps({"sha256": sha256, "source": source}, indent=2, sort_keys=True) + "\n"
-    durable.write_file(temp, content.encode())
-    durable.replace(temp, names.pinned)
-
-
 def activate(
     names: Names,
     sha256: str,
     *,
-    expect: Optional[str],
+    expect: str | None,
     sidecars: bool = False,
-    pin: Optional[Dict[str, Any]] = None,
+    pin: dict[str, Any] | None = None,
     check: bool = False,
 ) -> Switch:
     """Make the staged file `sha256` live, if live still is `expect` (None: no file).
@@ -93,7 +81,7 @@ def activate(
         live = live_sha256(names)
         if live == sha256:
             if not check:
-                _settle_pin(names, sha256, pin)
+                settle_pin(names, sha256, pin)
                 durable.unlink(names.staged(sha256))
             return Switch(False, live, live, None)
         demand_live(names, live, expect)
@@ -110,7 +98,7 @@ def activate(
         if sidecars and not adopt_sidecar(names, sha256):
             # A sidecar of some other NPZ would lend this one a wrong source.
             durable.unlink(names.sidecar)
-        _settle_pin(names, sha256, pin)
+        settle_pin(names, sha256, pin)
         durable.sync_dir(names.directory)
         return Switch(True, live, sha256, live)
 
@@ -135,16 +123,7 @@ def _demand_staged(names: Names, sha256: str, with_sidecar: bool) -> None:
         )
 
 
-def _settle_pin(names: Names, sha256: str, pin: Optional[Dict[str, Any]]) -> None:
-    if pin is not None:
-        write_pin(names, sha256, pin)
-    elif os.path.lexists(names.pinned):
-        durable.unlink(names.pinned)
-
-
-def revert(
-    names: Names, new: str, old: Optional[str], *, sidecars: bool = False, check: bool = False
-) -> Switch:
+def revert(names: Names, new: str, old: str | None, *, sidecars: bool = False, check: bool = False) -> Switch:
     """Go back from `new` to `old`, which the activation kept (None: there was no file).
 
     Raises:

@@ -169,7 +169,7 @@ CONVERTING = (
     Protection(
         "An owned symlink was replaced",
         "the switch looks through a symlink",
-        (Edit(f"{PACKAGE}/switch/recover.py", "mode = os.lstat(names.live)", "mode = os.stat(names.live)"),),
+        (Edit(f"{PACKAGE}/switch/live.py", "mode = os.lstat(names.live)", "mode = os.stat(names.live)"),),
         "unit/test_switch.py::test_an_owned_symlink_is_never_replaced",
         "DID NOT RAISE",
     ),

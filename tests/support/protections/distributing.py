@@ -136,7 +136,7 @@ DISTRIBUTING = (
         "a copy with a mark beside it is believed",
         (
             Edit(
-                "module_utils/survivor_npz/look/copies.py",
+                "module_utils/survivor_npz/look/host.py",
                 "        if identity not in seen:\n",
                 '        marked = os.path.exists(os.path.join(os.path.dirname(full), ".ready"))\n'
                 "        if identity not in seen and not marked:\n",

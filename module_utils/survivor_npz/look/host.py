@@ -1,0 +1,122 @@
+"""One look at this host: every copy of the NPZ, and what a run needs here. Reads only.
+
+Standard library only, and nothing is imported that a bare rig may lack: it runs on all of them.
+"""
+
+from __future__ import annotations
+
+import grp
+import importlib.util
+import os
+import platform
+import pwd
+import socket
+import stat
+import sys
+import time
+from importlib import metadata
+from typing import Any
+
+from ansible.module_utils.survivor_npz.look.copies import look_at
+from ansible.module_utils.survivor_npz.look.directory import group_name, owner_name
+
+
+def absolute(path: str, directory: str) -> str:
+    """`path` as this host's user means it: `~` expanded, relative names taken from `directory`."""
+    return os.path.normpath(os.path.join(directory, os.path.expanduser(path)))
+
+
+def look_at_owner(wanted: str) -> dict[str, Any]:
+    """A user by name or number: `name` as files show it (None: none such); `grantable`: may get our files."""
+    try:
+        uid = int(wanted) if wanted.isdecimal() else pwd.getpwnam(wanted).pw_uid
+    except KeyError:
+        return {"wanted": wanted, "name": None, "grantable": False}
+    return {"wanted": wanted, "name": owner_name(uid), "grantable": os.geteuid() in (0, uid)}
+
+
+def look_at_group(wanted: str) -> dict[str, Any]:
+    """A group, as `look_at_owner`."""
+    try:
+        gid = int(wanted) if wanted.isdecimal() else grp.getgrnam(wanted).gr_gid
+    except KeyError:
+        return {"wanted": wanted, "name": None, "grantable": False}
+    mine = os.geteuid() == 0 or gid in (os.getegid(), *os.getgroups())
+    return {"wanted": wanted, "name": group_name(gid), "grantable": mine}
+
+
+_ACCOUNTS = {"owner": look_at_owner, "group": look_at_group}
+
+
+def look_at_file(name: str, directory: str) -> dict[str, Any]:
+    """Whether a file that a run needs is usable: `exists`, `readable`, `executable`, `size`, `mtime_ns`."""
+    path = absolute(name, directory)
+    try:
+        info = os.stat(path)
+    except OSError as error:
+        return {"name": name, "path": path, "exists": False, "error": error.strerror}
+    return {
+        "name": name,
+        "path": path,
+        "exists": stat.S_ISREG(info.st_mode),
+        "readable": os.access(path, os.R_OK),
+        "executable": os.access(path, os.X_OK),
+        "size": info.st_size,
+        "mtime_ns": info.st_mtime_ns,
+    }
+
+
+def library_version(name: str) -> str | None:
+    """Version of a Python library that this interpreter would import; None where it has none."""
+    if importlib.util.find_spec(name) is None:
+        return None
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def look(
+    directory: str,
+    paths: list[str],
+    extra_paths: list[str],
+    *,
+    files: list[str] | None = None,
+    libraries: list[str] | None = None,
+    accounts: dict[str, str] | None = None,
+    brief: bool = False,
+    whole: bool = False,
+    now: float | None = None,
+) -> dict[str, Any]:
+    """Everything about this host in one look. Two names of one file on the host are looked at once.
+
+    Args:
+        directory, paths, extra_paths, files, libraries, brief, whole: as survivor_npz_copies documents them.
+        accounts: `owner` and `group` that files shall get; those not asked for are empty or left out.
+        now: the controller's clock, Unix seconds; the result's `skew` is this host's minus that.
+    """
+    clock = time.time()
+    base = absolute(directory, os.path.expanduser("~"))
+    wanted: dict[str, bool] = {}
+    seen = set()
+    for path, required in [(p, True) for p in paths] + [(p, False) for p in extra_paths]:
+        full = absolute(path, base)
+        identity = os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full))
+        if identity not in seen:
+            seen.add(identity)
+            wanted[full] = required
+    return {
+        "directory": base,
+        "hostname": socket.gethostname(),
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "user": owner_name(os.geteuid()),
+        "time": clock,
+        "skew": None if now is None else clock - now,
+        "copies": [
+            look_at(path, required=required, brief=brief, whole=whole) for path, required in wanted.items()
+        ],
+        "files": [look_at_file(name, base) for name in files or []],
+        "accounts": {kind: _ACCOUNTS[kind](name) for kind, name in (accounts or {}).items() if name},
+        "libraries": {name: library_version(name) for name in libraries or []},
+    }
