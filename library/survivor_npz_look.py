@@ -157,13 +157,9 @@ user:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-<<<<<<< HEAD:library/survivor_npz_look.py
 from ansible.module_utils.survivor_npz.common.digest import sha256_or_none
 from ansible.module_utils.survivor_npz.look.host import look
 from ansible.module_utils.survivor_npz.run import control
-=======
-from ansible.module_utils.survivor_npz.look.host import look
->>>>>>> switch:library/survivor_npz_copies.py
 
 
 def main() -> None:
@@ -191,11 +187,8 @@ def main() -> None:
     given = module.params
     home = os.path.realpath(os.path.expanduser(given["directory"]))
     try:
-<<<<<<< HEAD:library/survivor_npz_look.py
         # First: its stamp must be older than every look that is judged by it.
         run = control.query(home) if given["coordinator"] else None
-=======
->>>>>>> switch:library/survivor_npz_copies.py
         found = look(
             given["directory"],
             given["paths"],
