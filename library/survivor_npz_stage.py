@@ -81,7 +81,10 @@ from ansible.module_utils.survivor_npz.switch.stage import Ownership, stage
 def _ownership(module: AnsibleModule) -> Ownership:
     """What the files get; -1 for an owner or group that was not asked for."""
     ids = {"owner": -1, "group": -1}
-    for kind, find in (("owner", lambda name: pwd.getpwnam(name).pw_uid), ("group", lambda name: grp.getgrnam(name).gr_gid)):
+    for kind, find in (
+        ("owner", lambda name: pwd.getpwnam(name).pw_uid),
+        ("group", lambda name: grp.getgrnam(name).gr_gid),
+    ):
         name = module.params[kind]
         if name:
             ids[kind] = int(name) if name.isdecimal() else find(name)

@@ -40,11 +40,14 @@ from ansible.module_utils.survivor_npz.controller import report as reports
 from ansible.module_utils.survivor_npz.controller.fleet.answers import readable
 from ansible.module_utils.survivor_npz.controller.screen import harmless
 
-DECISION, RUN, STOP, SWITCH = "survivor_npz_fleet", "survivor_npz_live", "survivor_npz_run", "survivor_npz_switch"
-NO_WORK = ("guard", "other")  # tasks that only look at who takes part
-WHERE_TO_LOOK = (
-    "Look at the inventory (-i; groups coordinator and rigs), --limit, --tags, --skip-tags and --start-at-task."
+DECISION, RUN, STOP, SWITCH = (
+    "survivor_npz_fleet",
+    "survivor_npz_live",
+    "survivor_npz_run",
+    "survivor_npz_switch",
 )
+NO_WORK = ("guard", "other")  # tasks that only look at who takes part
+WHERE_TO_LOOK = "Look at the inventory (-i; groups coordinator and rigs), --limit, --tags, --skip-tags and --start-at-task."
 
 
 def _careful(method: Callable[..., None]) -> Callable[..., None]:

@@ -158,7 +158,9 @@ def _ending(report: Mapping[str, Any], live: Mapping[str, Sequence[str]]) -> lis
     run = report["run"] or {}
     where = _where(run) if report["ok"] else ""
     message = str(run.get("message") or "")
-    found = [f"{message if message.startswith('Step 2.5') else f'Step 2.5: {message}'}{where}"] if message else []
+    found = (
+        [f"{message if message.startswith('Step 2.5') else f'Step 2.5: {message}'}{where}"] if message else []
+    )
     if report["interrupted"]:
         found += _interrupted(report, live)
     elif not report["ok"]:

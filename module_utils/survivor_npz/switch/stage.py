@@ -132,7 +132,8 @@ def stage(part: dict[str, Any], sha256: str, ownership: Ownership, python: str) 
     if part["receive"] and part["receive"] not in wanted:
         durable.unlink(part["receive"])
     found = [
-        {"path": copy["path"], "sha256": sha256_or_none(staged)} for copy, staged in zip(part["switch"], wanted)
+        {"path": copy["path"], "sha256": sha256_or_none(staged)}
+        for copy, staged in zip(part["switch"], wanted)
     ]
     if python:
         open_with(python, wanted[0] if wanted else part["source"])

@@ -121,7 +121,9 @@ def _trim(value: Any, depth: int = 0) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     text = str(value)
-    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}… ({len(text) - MOST_TEXT} more characters)"
+    return (
+        text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}… ({len(text) - MOST_TEXT} more characters)"
+    )
 
 
 def _fit(value: Any, shape: Any, where: str) -> Any:
@@ -212,7 +214,9 @@ def why_no_answer(result: Any, needs: str = "") -> str | None:
         return unreachable(message)
     if result.get("failed"):
         if "timed out" in message.lower() or "timeout" in message.lower():
-            return f"no answer in time ({message}): a hung disk or a stuck process? Check dmesg and `df` there."
+            return (
+                f"no answer in time ({message}): a hung disk or a stuck process? Check dmesg and `df` there."
+            )
         if "interpreter" in message and "not found" in message:
             message += " Install Python 3.9 or newer there, or name it with ansible_python_interpreter."
         return message or "failed without a message"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from ansible.module_utils.survivor_npz.controller.fleet.looks import (
     must_be_right,
     short,
 )
+
+RELOOK = 35.0  # seconds: an older look is repeated before a start, which allows 60
 
 Parts = Mapping[str, Mapping[str, Any]]
 Registered = Mapping[str, Any]
@@ -70,19 +73,52 @@ def answered(hosts: list[str], answers: Registered) -> bool:
     )
 
 
-def latest(host: str, looks: Registered, switches: Registered, again: Registered) -> Any:
-    """A host's most recent look in this run: after a change, the one that the change ended with.
+def latest(hosts: list[str], results: Mapping[str, Registered]) -> dict[str, Any]:
+    """Each host's most recent look in this run: after a change, the one that the change ended with.
 
     Args:
-        looks, switches, again: what the look, the last switch or revert, and a later look registered.
+        results: `look`, `switched` and `reverted`, each by host.
+
+    Returns:
+        By host a look, or the answer that takes its place, with `asked_at` and `by`, the task that it came from.
     """
-    if again.get(host) is not None:
-        return again[host]
-    answer = switches.get(host)
-    if answer is None:
-        return looks.get(host)
-    why = why_no_answer(answer, "look")
-    return {"failed": True, "msg": why} if why else answer["look"]
+    found: dict[str, Any] = {}
+    for host in hosts:
+        answers = [
+            (name, results[name][host]) for name in ("look", "switched", "reverted") if host in results[name]
+        ]
+        if not answers:
+            continue
+        name, answer = max(answers, key=lambda item: float(item[1].get("asked_at") or 0))
+        why = why_no_answer(answer, "look" if name != "look" else "copies")
+        look = {"failed": True, "msg": why} if why else answer if name == "look" else answer["look"]
+        found[host] = {**look, "asked_at": answer.get("asked_at") or 0, "by": name}
+    return {host: found.get(host) for host in hosts}
+
+
+def waves(looks: Registered, first: Answer, lease: Answer) -> dict[str, tuple[float, float]]:
+    """For each host's latest look a moment before it: by the coordinator's boot clock, and by the controller's.
+
+    Args:
+        first: the coordinator's look, which every other host's first look followed.
+        lease: what taking the lease registered; every switch followed it. Empty where none was taken.
+    """
+    begun = (first["run"]["stamp"]["clock"], first["asked_at"])
+    switched = (lease["begun"], lease["asked_at"]) if "begun" in lease else begun
+    return {host: begun if look["by"] == "look" else switched for host, look in looks.items()}
+
+
+def too_old(moments: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Hosts whose look must be repeated before a start."""
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return [host for host, (_there, here) in moments.items() if now - here > RELOOK]
+
+
+def stamp(moments: Mapping[str, tuple[float, float]], first: Answer, lease: Answer) -> dict[str, Any]:
+    """When the fleet was proven: the coordinator's boot, its clock before the oldest look, the transaction."""
+    clock = min(there for there, _here in moments.values())
+    number = lease["number"] if "number" in lease else first["run"]["stamp"]["number"]
+    return {"boot": first["run"]["stamp"]["boot"], "clock": clock, "number": number}
 
 
 def proof(

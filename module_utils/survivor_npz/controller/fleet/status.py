@@ -134,6 +134,3 @@ def foreign(look: Answer | None, decision: Any) -> list[str]:
         main = look["copies"][0]
         found.append(f"{main['path']} ({short(main['sha256'])}) is not the NPZ that its sidecar records.")
     return found
-
-
-

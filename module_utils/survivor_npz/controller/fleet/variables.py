@@ -75,8 +75,12 @@ def _range(name: str, value: Any, kind: str) -> str | None:
 
 
 def _content(name: str, value: Any) -> str | None:
-    if name == "survivor_npz_mode" and not (isinstance(value, str) and re.match(r"0?[0-7][0-7][0145]$", value)):
-        return f"survivor_npz_mode is {value}: give an octal mode in quotes, never world-writable, like '0644'."
+    if name == "survivor_npz_mode" and not (
+        isinstance(value, str) and re.match(r"0?[0-7][0-7][0145]$", value)
+    ):
+        return (
+            f"survivor_npz_mode is {value}: give an octal mode in quotes, never world-writable, like '0644'."
+        )
     if name == "survivor_npz_pipeline_dir" and not str(value).startswith(("/", "~")):
         return f"survivor_npz_pipeline_dir is {value}: give an absolute path, or one from ~."
     if name == "survivor_npz_report" and value not in ("", "-"):
@@ -131,5 +135,7 @@ def tag_problems(run: Iterable[str], skip: Iterable[str]) -> list[str]:
         if tag not in (*TAGS, *_ALWAYS_KNOWN)
     ]
     if "preflight" in skip:
-        found.append("--skip-tags preflight leaves out the look at the hosts, without which nothing is proven.")
+        found.append(
+            "--skip-tags preflight leaves out the look at the hosts, without which nothing is proven."
+        )
     return found
