@@ -136,16 +136,16 @@ import os
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.survivor_npz.run import control as runs
+from ansible.module_utils.survivor_npz.run import control, log_reader
 
 _JOB = ("args", "creates", "timeout", "grace", "npz", "proved", "token")
 
 
 def _started(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
-    command = runs.command(args["dir"], args["script"], args["args"])
+    command = control.command(args["dir"], args["script"], args["args"])
     if check:
         return {
-            **runs.query(args["dir"]),
+            **control.query(args["dir"]),
             "changed": True,
             "command": command,
             "message": "Step 2.5 would start",
@@ -153,14 +153,14 @@ def _started(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
     job = {key: args[key] for key in _JOB} | {"dir": args["dir"], "command": command}
     job["environment"] = {key: str(value) for key, value in args["environment"].items()}
     try:
-        record = runs.start(job)
-    except runs.RunError as error:
+        record = control.start(job)
+    except control.RunError as error:
         note = error.note or {}
         if not note or not args["token"] or note.get("token") != args["token"]:
             raise
         record = note  # our own start, whose answer the connection lost
     answer = {"changed": True, "running": True, **record, "message": "Step 2.5 started"}
-    life = runs.read(args["dir"], record["run"], wait=args["proof"], limit=0, offset=1 << 62)
+    life = log_reader.read(args["dir"], record["run"], wait=args["proof"], limit=0, offset=1 << 62)
     if not life["running"]:
         answer.update(running=False, record=life["record"], message=life["record"]["message"])
     return answer
@@ -168,11 +168,11 @@ def _started(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
 
 def _stopped(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
     if check:
-        note = runs.query(args["dir"])
+        note = control.query(args["dir"])
         if note["running"] and "run" not in note:
-            raise runs.RunError(note["message"], note)
+            raise control.RunError(note["message"], note)
         return {**note, "changed": note["running"]}
-    record = runs.stop(args["dir"], args["run"])
+    record = control.stop(args["dir"], args["run"])
     if not record:
         return {
             "changed": False,
@@ -204,7 +204,7 @@ def main() -> None:
             "run": {},
             "offset": {"type": "int", "default": 0},
             "wait": {"type": "float", "default": 0},
-            "limit": {"type": "int", "default": runs.LIMIT},
+            "limit": {"type": "int", "default": log_reader.LIMIT},
         },
         required_if=[("state", "started", ["script"]), ("state", "output", ["run"])],
         supports_check_mode=True,
@@ -217,10 +217,10 @@ def main() -> None:
         elif args["state"] == "stopped":
             result = _stopped(args, module.check_mode)
         elif args["state"] == "output":
-            result = runs.read(args["dir"], args["run"], args["offset"], args["wait"], args["limit"])
+            result = log_reader.read(args["dir"], args["run"], args["offset"], args["wait"], args["limit"])
         else:
-            result = runs.query(args["dir"])
-    except runs.RunError as error:
+            result = control.query(args["dir"])
+    except control.RunError as error:
         note = error.note or {}
         module.fail_json(msg=str(error), refused=note, running=bool(note) and "changed" not in note)
     except OSError as error:

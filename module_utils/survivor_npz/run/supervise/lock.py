@@ -42,6 +42,12 @@ def refusal(note: Dict[str, Any]) -> str:
     )
 
 
+def supervised(record: Dict[str, Any]) -> bool:
+    """Whether the supervisor of a run whose record says "running" is alive."""
+    stat = look_at(record.get("supervisor", 0)) if record.get("state") == "running" else None
+    return stat is not None and stat[1] == record["supervisor_start"] and record["boot"] == boot_id()
+
+
 def orphaned(directory: str) -> Dict[str, Any]:
     """Return the note of a run whose supervisor died while processes of it live on; {} where there is none.
 
