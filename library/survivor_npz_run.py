@@ -110,6 +110,18 @@ command:
   returned: when a run is or was on
   type: list
   elements: str
+stamp:
+  description:
+    - The moment, for a look that follows. C(boot) is the boot id, C(clock) the boot clock in seconds,
+      C(number) that of the fleet's newest transaction, null if it is unknown.
+  returned: O(state=query)
+  type: dict
+lease:
+  description:
+    - The newest transaction, C(number), C(token), C(controller), C(begun_utc), C(until), C(left) (seconds),
+      C(expired) and C(ended). Null if there was none; C(trouble) says why it is unknown.
+  returned: O(state=query)
+  type: dict
 last:
   description: Record of the last run.
   returned: O(state=query), when none is on
@@ -120,8 +132,8 @@ record:
   type: dict
 refused:
   description:
-    - The run in the way. Or C(lock), the path of a lock that somebody holds without a run; or C(changed), the
-      NPZ that is no longer the proved one.
+    - The run in the way, or C(lock), the path of a lock that is held without a run. Or what was proven and
+      holds no longer, C(changed) (the NPZ) or C(stale) (the stamp).
   returned: when a start or a stop is refused
   type: dict
 data:
@@ -138,7 +150,7 @@ from typing import Any, Dict
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.survivor_npz.run import control, log_reader
 
-_JOB = ("args", "creates", "timeout", "grace", "npz", "proved", "token")
+_JOB = ("args", "creates", "timeout", "grace", "npz", "proved", "stamp", "token")
 
 
 def _started(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
@@ -199,6 +211,7 @@ def main() -> None:
             "grace": {"type": "float", "default": 5},
             "npz": {"type": "dict", "default": {}},
             "proved": {"type": "list", "elements": "str", "default": []},
+            "stamp": {"type": "dict", "default": {}},
             "token": {"no_log": False},
             "proof": {"type": "float", "default": 0.5},
             "run": {},
@@ -222,9 +235,9 @@ def main() -> None:
             result = control.query(args["dir"])
     except control.RunError as error:
         note = error.note or {}
-        module.fail_json(msg=str(error), refused=note, running=bool(note) and "changed" not in note)
+        module.fail_json(msg=str(error), refused=note, running="run" in note or "lock" in note)
     except OSError as error:
-        module.fail_json(msg=f"{error.strerror}: {error.filename or args['dir']}", refused={}, running=False)
+        module.fail_json(msg=f"{error.filename or args['dir']}: {error.strerror}", refused={}, running=False)
     module.exit_json(**{"changed": False, **result})
 
 

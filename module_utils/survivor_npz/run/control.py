@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from ansible.module_utils.survivor_npz.run.supervise import bundle
+from ansible.module_utils.survivor_npz.run.supervise import bundle, lease
 from ansible.module_utils.survivor_npz.run.supervise.home import read_json, records
 from ansible.module_utils.survivor_npz.run.supervise.lock import holder, orphaned, refusal
 from ansible.module_utils.survivor_npz.run.supervise.processes import Process, family, look_at, send
@@ -82,13 +82,44 @@ def finished(directory: str, run: str | None = None) -> dict[str, Any]:
 
 
 def query(directory: str) -> dict[str, Any]:
-    """Tell whether a run is on, and of the last one that ended. Writes nothing."""
+    """Return whether a run is on, the last one that ended, and the newest transaction. Writes nothing.
+
+    Keys: `running`, `message`, `stamp`, `lease` (see lease.state), and the run's note or `last`.
+    Raises OSError.
+    """
+    known = lease.state(directory)
     note = holder(directory)
     if note is None:
         note = orphaned(directory) or None
     if note is None:
-        return {"running": False, "last": finished(directory), "message": "Step 2.5 is not running"}
-    return {"running": True, **note, "message": refusal(note)}
+        message = "Step 2.5 is not running"
+        return {"running": False, "last": finished(directory), "message": message, **known}
+    return {"running": True, **note, "message": refusal(note), **known}
+
+
+def take_lease(
+    directory: str,
+    token: str,
+    controller: str,
+    seconds: float,
+    *,
+    seen: int,
+    while_running: bool = False,
+    dry: bool = False,
+) -> dict[str, Any]:
+    """Take the fleet's lease (see lease.take), then look for a running Step 2.5; with `dry`, predict it.
+
+    A supervisor does the reverse: it takes the launch lock, then looks at the lease. So one of two that begin
+    together always sees the other. Returns the lease and `previous`, `running`, `message`.
+    Raises RunError, also while Step 2.5 runs, unless `while_running`; lease.LeaseError; OSError.
+    """
+    taken, previous = lease.take(directory, token, controller, seconds, seen=seen, dry=dry)
+    answer = query(directory)
+    if answer["running"] and not while_running:
+        if not dry:
+            lease.end(directory, token)
+        raise RunError(answer["message"], {key: value for key, value in answer.items() if key != "message"})
+    return {**taken, "previous": previous, "running": answer["running"], "message": answer["message"]}
 
 
 def stop(directory: str, run: str | None = None) -> dict[str, Any]:
