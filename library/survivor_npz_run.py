@@ -110,6 +110,18 @@ command:
   returned: when a run is or was on
   type: list
   elements: str
+stamp:
+  description:
+    - The moment, for a look that follows. C(boot) is the boot id, C(clock) the boot clock in seconds,
+      C(number) that of the fleet's newest transaction, null if it is unknown.
+  returned: O(state=query)
+  type: dict
+lease:
+  description:
+    - The newest transaction, C(number), C(token), C(controller), C(begun_utc), C(until), C(left) (seconds),
+      C(expired) and C(ended). Null if there was none; C(trouble) says why it is unknown.
+  returned: O(state=query)
+  type: dict
 last:
   description: Record of the last run.
   returned: O(state=query), when none is on
@@ -120,8 +132,8 @@ record:
   type: dict
 refused:
   description:
-    - The run in the way. Or C(lock), the path of a lock that somebody holds without a run; or C(changed), the
-      NPZ that is no longer the proved one.
+    - The run in the way, or C(lock), the path of a lock that is held without a run. Or what was proven and
+      holds no longer, C(changed) (the NPZ) or C(stale) (the stamp).
   returned: when a start or a stop is refused
   type: dict
 data:
@@ -136,16 +148,16 @@ import os
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.survivor_npz.run import control as runs
+from ansible.module_utils.survivor_npz.run import control, log_reader
 
-_JOB = ("args", "creates", "timeout", "grace", "npz", "proved", "token")
+_JOB = ("args", "creates", "timeout", "grace", "npz", "proved", "stamp", "token")
 
 
 def _started(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
-    command = runs.command(args["dir"], args["script"], args["args"])
+    command = control.command(args["dir"], args["script"], args["args"])
     if check:
         return {
-            **runs.query(args["dir"]),
+            **control.query(args["dir"]),
             "changed": True,
             "command": command,
             "message": "Step 2.5 would start",
@@ -153,14 +165,14 @@ def _started(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
     job = {key: args[key] for key in _JOB} | {"dir": args["dir"], "command": command}
     job["environment"] = {key: str(value) for key, value in args["environment"].items()}
     try:
-        record = runs.start(job)
-    except runs.RunError as error:
+        record = control.start(job)
+    except control.RunError as error:
         note = error.note or {}
         if not note or not args["token"] or note.get("token") != args["token"]:
             raise
         record = note  # our own start, whose answer the connection lost
     answer = {"changed": True, "running": True, **record, "message": "Step 2.5 started"}
-    life = runs.read(args["dir"], record["run"], wait=args["proof"], limit=0, offset=1 << 62)
+    life = log_reader.read(args["dir"], record["run"], wait=args["proof"], limit=0, offset=1 << 62)
     if not life["running"]:
         answer.update(running=False, record=life["record"], message=life["record"]["message"])
     return answer
@@ -168,11 +180,11 @@ def _started(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
 
 def _stopped(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
     if check:
-        note = runs.query(args["dir"])
+        note = control.query(args["dir"])
         if note["running"] and "run" not in note:
-            raise runs.RunError(note["message"], note)
+            raise control.RunError(note["message"], note)
         return {**note, "changed": note["running"]}
-    record = runs.stop(args["dir"], args["run"])
+    record = control.stop(args["dir"], args["run"])
     if not record:
         return {
             "changed": False,
@@ -199,12 +211,13 @@ def main() -> None:
             "grace": {"type": "float", "default": 5},
             "npz": {"type": "dict", "default": {}},
             "proved": {"type": "list", "elements": "str", "default": []},
+            "stamp": {"type": "dict", "default": {}},
             "token": {"no_log": False},
             "proof": {"type": "float", "default": 0.5},
             "run": {},
             "offset": {"type": "int", "default": 0},
             "wait": {"type": "float", "default": 0},
-            "limit": {"type": "int", "default": runs.LIMIT},
+            "limit": {"type": "int", "default": log_reader.LIMIT},
         },
         required_if=[("state", "started", ["script"]), ("state", "output", ["run"])],
         supports_check_mode=True,
@@ -217,14 +230,14 @@ def main() -> None:
         elif args["state"] == "stopped":
             result = _stopped(args, module.check_mode)
         elif args["state"] == "output":
-            result = runs.read(args["dir"], args["run"], args["offset"], args["wait"], args["limit"])
+            result = log_reader.read(args["dir"], args["run"], args["offset"], args["wait"], args["limit"])
         else:
-            result = runs.query(args["dir"])
-    except runs.RunError as error:
+            result = control.query(args["dir"])
+    except control.RunError as error:
         note = error.note or {}
-        module.fail_json(msg=str(error), refused=note, running=bool(note) and "changed" not in note)
+        module.fail_json(msg=str(error), refused=note, running="run" in note or "lock" in note)
     except OSError as error:
-        module.fail_json(msg=f"{error.strerror}: {error.filename or args['dir']}", refused={}, running=False)
+        module.fail_json(msg=f"{error.filename or args['dir']}: {error.strerror}", refused={}, running=False)
     module.exit_json(**{"changed": False, **result})
 
 

@@ -70,13 +70,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         "grace": {"type": "float", "default": 5},
         "npz": {"type": "dict", "default": {}},
         "proved": {"type": "list", "elements": "str", "default": []},
+        "stamp": {"type": "dict", "default": {}},
         "detach": {"type": "bool", "default": False},
         "quiet": {"type": "bool", "default": False},
         "sign_of_life": {"type": "float", "default": 30},
         "reconnect": {"type": "float", "default": 600},
         "backlog": {"type": "int", "default": 8192},
     }
-    _JOB = ("script", "args", "environment", "creates", "timeout", "grace", "npz", "proved")
+    _JOB = ("script", "args", "environment", "creates", "timeout", "grace", "npz", "proved", "stamp")
 
     def run(self, tmp: Any = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
         """Run the action; see library/survivor_npz_live.py for its options and result."""

@@ -41,4 +41,12 @@ options:
     type: list
     elements: str
     default: []
+  stamp:
+    description:
+      - The moment of the oldest look that O(proved) rests on, C(boot), C(clock) and C(number) as
+        M(survivor_npz_run) returns them; with C(number) and C(token) of the run's own lease if it took one.
+      - Nothing is started on looks from before a restart or older than 60 seconds, nor if another controller
+        began a transaction since or has not ended one. Empty means that there is no look to judge.
+    type: dict
+    default: {}
 """

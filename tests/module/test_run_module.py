@@ -124,3 +124,11 @@ def test_missing_script_or_directory_is_one_clear_sentence(place: Place) -> None
     assert answer["failed"]
     assert "/nonexistent/dir" in answer["msg"]
     assert run_here("survivor_npz_run", {"dir": "/nonexistent/dir"})["running"] is False
+
+
+def test_stamp_is_lost_between_the_module_and_the_supervisor(place: Place) -> None:
+    place.script("true")
+    old = {**run(place, "query")["stamp"], "boot": "another"}
+    answer = start(place, stamp=old)
+    assert (answer["failed"], answer["running"], answer["refused"]) == (True, False, {"stale": old})
+    assert told(answer, "", "", starts=True)["verdict"] == "refused"

@@ -10,12 +10,6 @@ MARK = "SURVIVOR_NPZ_RUN"
 Process = Tuple[int, int]  # pid, start in clock ticks since boot: together they are never reused
 
 
-def boot_id() -> str:
-    """Name this boot of the machine: pids of another one mean nothing."""
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        return file.read().strip()
-
-
 def look_at(pid: int) -> Optional[Tuple[int, int]]:
     """Return (parent, start in ticks) of a live process, None for a dead one or a zombie."""
     try:

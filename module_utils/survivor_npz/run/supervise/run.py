@@ -12,9 +12,10 @@ import socket
 import time
 from typing import Any, Dict, Optional, Set, Tuple
 
+from .clocks import boot_id, utc
 from .home import home, records
 from .log import Log
-from .processes import Process, boot_id, command_of, look_at
+from .processes import Process, command_of, look_at
 
 KEEP = 20
 GRACE = 5.0
@@ -29,11 +30,6 @@ def stamp(path: str) -> Optional[Tuple[int, int, int]]:
     except OSError:
         return None
     return stat.st_ino, stat.st_size, stat.st_mtime_ns
-
-
-def now() -> str:
-    """Return the time, UTC, ISO 8601."""
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 class Run:
@@ -71,7 +67,7 @@ class Run:
             "token": job.get("token"),
             "timeout": job.get("timeout") or None,
             "grace": job.get("grace", GRACE),
-            "start": now(),
+            "start": utc(),
             "end": None,
             "elapsed": 0.0,
             "pid": None,
@@ -197,7 +193,7 @@ class Run:
             state="ended",
             verdict=verdict,
             message=message,
-            end=now(),
+            end=utc(),
             exit_code=code,
             signal=_signal_name(code - 128) if code > 128 else None,
             creates=created,
