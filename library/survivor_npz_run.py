@@ -145,15 +145,35 @@ data:
 """
 
 import os
-from typing import Any, Dict
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.survivor_npz.run import control, log_reader
 
 _JOB = ("args", "creates", "timeout", "grace", "npz", "proved", "stamp", "token")
 
+_SPEC: dict[str, dict[str, Any]] = {
+    "state": {"choices": ["query", "started", "stopped", "output"], "default": "query"},
+    "dir": {"type": "path", "required": True},
+    "script": {},
+    "args": {"type": "list", "elements": "str", "default": []},
+    "environment": {"type": "dict", "default": {}, "no_log": True},
+    "creates": {"type": "list", "elements": "str", "default": []},
+    "timeout": {"type": "float", "default": 0},
+    "grace": {"type": "float", "default": 5},
+    "npz": {"type": "dict", "default": {}},
+    "proved": {"type": "list", "elements": "str", "default": []},
+    "stamp": {"type": "dict", "default": {}},
+    "token": {"no_log": False},
+    "proof": {"type": "float", "default": 0.5},
+    "run": {},
+    "offset": {"type": "int", "default": 0},
+    "wait": {"type": "float", "default": 0},
+    "limit": {"type": "int", "default": log_reader.LIMIT},
+}
 
-def _started(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
+
+def _started(args: dict[str, Any], check: bool) -> dict[str, Any]:
     command = control.command(args["dir"], args["script"], args["args"])
     if check:
         return {
@@ -178,7 +198,7 @@ def _started(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
     return answer
 
 
-def _stopped(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
+def _stopped(args: dict[str, Any], check: bool) -> dict[str, Any]:
     if check:
         note = control.query(args["dir"])
         if note["running"] and "run" not in note:
@@ -191,7 +211,7 @@ def _stopped(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
             "running": False,
             "message": "Step 2.5 is not running: there is nothing to stop",
         }
-    keys: Dict[str, Any] = {
+    keys: dict[str, Any] = {
         key: record[key] for key in ("run", "pid", "start", "log", "host", "command") if key in record
     }
     return {"changed": True, "running": False, **keys, "record": record, "message": record["message"]}
@@ -200,29 +220,18 @@ def _stopped(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={
-            "state": {"choices": ["query", "started", "stopped", "output"], "default": "query"},
-            "dir": {"type": "path", "required": True},
-            "script": {},
-            "args": {"type": "list", "elements": "str", "default": []},
-            "environment": {"type": "dict", "default": {}},
-            "creates": {"type": "list", "elements": "str", "default": []},
-            "timeout": {"type": "float", "default": 0},
-            "grace": {"type": "float", "default": 5},
-            "npz": {"type": "dict", "default": {}},
-            "proved": {"type": "list", "elements": "str", "default": []},
-            "stamp": {"type": "dict", "default": {}},
-            "token": {"no_log": False},
-            "proof": {"type": "float", "default": 0.5},
-            "run": {},
-            "offset": {"type": "int", "default": 0},
-            "wait": {"type": "float", "default": 0},
-            "limit": {"type": "int", "default": log_reader.LIMIT},
-        },
+        argument_spec=_SPEC,
         required_if=[("state", "started", ["script"]), ("state", "output", ["run"])],
         supports_check_mode=True,
     )
-    args: Dict[str, Any] = module.params
+    args: dict[str, Any] = module.params
+    args.update(
+        {key: _SPEC[key]["default"] for key in _SPEC if args[key] is None and "default" in _SPEC[key]}
+    )
+    # no_log keeps the values out of syslog. It also masks each of them in the answer, and a value like "1"
+    # would mask every pid and path. Without them in the invocation the answer holds none anyway.
+    module.no_log_values.clear()
+    invocation = {"module_args": {**args, "environment": sorted(args["environment"])}}
     args["dir"] = os.path.realpath(args["dir"])
     try:
         if args["state"] == "started":
@@ -230,15 +239,19 @@ def main() -> None:
         elif args["state"] == "stopped":
             result = _stopped(args, module.check_mode)
         elif args["state"] == "output":
-            result = log_reader.read(args["dir"], args["run"], args["offset"], args["wait"], args["limit"])
+            result = log_reader.read(
+                args["dir"], args["run"] or "", args["offset"], args["wait"], args["limit"]
+            )
         else:
             result = control.query(args["dir"])
     except control.RunError as error:
         note = error.note or {}
-        module.fail_json(msg=str(error), refused=note, running="run" in note or "lock" in note)
+        running = "run" in note or "lock" in note
+        module.fail_json(msg=str(error), refused=note, running=running, invocation=invocation)
     except OSError as error:
-        module.fail_json(msg=f"{error.filename or args['dir']}: {error.strerror}", refused={}, running=False)
-    module.exit_json(**{"changed": False, **result})
+        message = f"{error.filename or args['dir']}: {error.strerror}"
+        module.fail_json(msg=message, refused={}, running=False, invocation=invocation)
+    module.exit_json(**{"changed": False, **result, "invocation": invocation})
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import json
 import os
 import shutil
@@ -48,10 +47,11 @@ def supervise(job: dict[str, Any], outputs: tuple[int, ...], tell: Callable[[dic
     supervisor = Supervisor(run, outputs)
     try:
         supervisor.start()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a null byte, or = in the name of a variable
         shutil.rmtree(run.directory, ignore_errors=True)
-        tell({"error": f"Cannot start {job['command'][0]} in {job['dir']}: {error.strerror or error}"})
-        return 127 if error.errno == errno.ENOENT else 126
+        why = getattr(error, "strerror", None) or error
+        tell({"error": f"Cannot start {job['command'][0]} in {job['dir']}: {why}"})
+        return 127 if isinstance(error, FileNotFoundError) else 126
     tell(dict(run.record, started=True))
     try:
         return supervisor.watch()
