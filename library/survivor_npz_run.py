@@ -152,26 +152,6 @@ from ansible.module_utils.survivor_npz.run import control, log_reader
 
 _JOB = ("args", "creates", "timeout", "grace", "npz", "proved", "stamp", "token")
 
-_SPEC: dict[str, dict[str, Any]] = {
-    "state": {"choices": ["query", "started", "stopped", "output"], "default": "query"},
-    "dir": {"type": "path", "required": True},
-    "script": {},
-    "args": {"type": "list", "elements": "str", "default": []},
-    "environment": {"type": "dict", "default": {}, "no_log": True},
-    "creates": {"type": "list", "elements": "str", "default": []},
-    "timeout": {"type": "float", "default": 0},
-    "grace": {"type": "float", "default": 5},
-    "npz": {"type": "dict", "default": {}},
-    "proved": {"type": "list", "elements": "str", "default": []},
-    "stamp": {"type": "dict", "default": {}},
-    "token": {"no_log": False},
-    "proof": {"type": "float", "default": 0.5},
-    "run": {},
-    "offset": {"type": "int", "default": 0},
-    "wait": {"type": "float", "default": 0},
-    "limit": {"type": "int", "default": log_reader.LIMIT},
-}
-
 
 def _started(args: dict[str, Any], check: bool) -> dict[str, Any]:
     command = control.command(args["dir"], args["script"], args["args"])
@@ -220,14 +200,29 @@ def _stopped(args: dict[str, Any], check: bool) -> dict[str, Any]:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec=_SPEC,
+        argument_spec={
+            "state": {"choices": ["query", "started", "stopped", "output"], "default": "query"},
+            "dir": {"type": "path", "required": True},
+            "script": {},
+            "args": {"type": "list", "elements": "str", "default": []},
+            "environment": {"type": "dict", "default": {}, "no_log": True},
+            "creates": {"type": "list", "elements": "str", "default": []},
+            "timeout": {"type": "float", "default": 0},
+            "grace": {"type": "float", "default": 5},
+            "npz": {"type": "dict", "default": {}},
+            "proved": {"type": "list", "elements": "str", "default": []},
+            "stamp": {"type": "dict", "default": {}},
+            "token": {"no_log": False},
+            "proof": {"type": "float", "default": 0.5},
+            "run": {},
+            "offset": {"type": "int", "default": 0},
+            "wait": {"type": "float", "default": 0},
+            "limit": {"type": "int", "default": log_reader.LIMIT},
+        },
         required_if=[("state", "started", ["script"]), ("state", "output", ["run"])],
         supports_check_mode=True,
     )
     args: dict[str, Any] = module.params
-    args.update(
-        {key: _SPEC[key]["default"] for key in _SPEC if args[key] is None and "default" in _SPEC[key]}
-    )
     # no_log keeps the values out of syslog. It also masks each of them in the answer, and a value like "1"
     # would mask every pid and path. Without them in the invocation the answer holds none anyway.
     module.no_log_values.clear()

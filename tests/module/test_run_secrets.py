@@ -55,7 +55,14 @@ def test_secret_stands_in_syslog_the_answer_a_file_or_the_process_list(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"dir": "/nonexistent/dir"}, {"script": None}, {"npz": {"sha256": "5e", "path": "/x"}}]
+    "wrong",
+    [
+        {"dir": "/nonexistent/dir"},
+        {"script": None},
+        {"args": None},
+        {"grace": "soon"},
+        {"npz": {"sha256": "5e", "path": "/x"}},
+    ],
 )
 def test_secret_stands_in_the_error_of_a_start_that_fails(
     place: Place, syslog: list[str], wrong: dict[str, Any]
