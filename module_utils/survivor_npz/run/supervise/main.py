@@ -35,7 +35,8 @@ def supervise(job: dict[str, Any], outputs: tuple[int, ...], tell: Callable[[dic
         tell(refused.answer())
         return EXIT_REFUSED
     except OSError as error:
-        tell({"error": f"Cannot keep a run record in {home(job['dir'])}: {error.strerror or error}"})
+        place = error.filename or home(job["dir"])
+        tell({"error": f"Cannot keep a run record: {place}: {error.strerror or error}"})
         return EXIT_TROUBLE
     # Deleted before there was a record, the lock excludes nobody; after that, the record does.
     path = os.path.join(home(job["dir"]), "lock")
