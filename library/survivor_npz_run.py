@@ -145,7 +145,7 @@ data:
 """
 
 import os
-from typing import Any, Dict
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.survivor_npz.run import control, log_reader
@@ -153,7 +153,7 @@ from ansible.module_utils.survivor_npz.run import control, log_reader
 _JOB = ("args", "creates", "timeout", "grace", "npz", "proved", "stamp", "token")
 
 
-def _started(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
+def _started(args: dict[str, Any], check: bool) -> dict[str, Any]:
     command = control.command(args["dir"], args["script"], args["args"])
     if check:
         return {
@@ -178,7 +178,7 @@ def _started(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
     return answer
 
 
-def _stopped(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
+def _stopped(args: dict[str, Any], check: bool) -> dict[str, Any]:
     if check:
         note = control.query(args["dir"])
         if note["running"] and "run" not in note:
@@ -191,7 +191,7 @@ def _stopped(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
             "running": False,
             "message": "Step 2.5 is not running: there is nothing to stop",
         }
-    keys: Dict[str, Any] = {
+    keys: dict[str, Any] = {
         key: record[key] for key in ("run", "pid", "start", "log", "host", "command") if key in record
     }
     return {"changed": True, "running": False, **keys, "record": record, "message": record["message"]}
@@ -205,7 +205,7 @@ def main() -> None:
             "dir": {"type": "path", "required": True},
             "script": {},
             "args": {"type": "list", "elements": "str", "default": []},
-            "environment": {"type": "dict", "default": {}},
+            "environment": {"type": "dict", "default": {}, "no_log": True},
             "creates": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "float", "default": 0},
             "grace": {"type": "float", "default": 5},
@@ -222,7 +222,11 @@ def main() -> None:
         required_if=[("state", "started", ["script"]), ("state", "output", ["run"])],
         supports_check_mode=True,
     )
-    args: Dict[str, Any] = module.params
+    args: dict[str, Any] = module.params
+    # no_log keeps the values out of syslog. It also masks each of them in the answer, and a value like "1"
+    # would mask every pid and path. Without them in the invocation the answer holds none anyway.
+    module.no_log_values.clear()
+    invocation = {"module_args": {**args, "environment": sorted(args["environment"])}}
     args["dir"] = os.path.realpath(args["dir"])
     try:
         if args["state"] == "started":
@@ -230,15 +234,19 @@ def main() -> None:
         elif args["state"] == "stopped":
             result = _stopped(args, module.check_mode)
         elif args["state"] == "output":
-            result = log_reader.read(args["dir"], args["run"], args["offset"], args["wait"], args["limit"])
+            result = log_reader.read(
+                args["dir"], args["run"] or "", args["offset"], args["wait"], args["limit"]
+            )
         else:
             result = control.query(args["dir"])
     except control.RunError as error:
         note = error.note or {}
-        module.fail_json(msg=str(error), refused=note, running="run" in note or "lock" in note)
+        running = "run" in note or "lock" in note
+        module.fail_json(msg=str(error), refused=note, running=running, invocation=invocation)
     except OSError as error:
-        module.fail_json(msg=f"{error.filename or args['dir']}: {error.strerror}", refused={}, running=False)
-    module.exit_json(**{"changed": False, **result})
+        message = f"{error.filename or args['dir']}: {error.strerror}"
+        module.fail_json(msg=message, refused={}, running=False, invocation=invocation)
+    module.exit_json(**{"changed": False, **result, "invocation": invocation})
 
 
 if __name__ == "__main__":

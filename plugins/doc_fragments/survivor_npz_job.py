@@ -14,7 +14,9 @@ options:
     elements: str
     default: []
   environment:
-    description: Environment variables for the script, beside the ones that the module runs with.
+    description:
+      - Environment variables for the script, beside the ones that the module runs with.
+      - Their values are not logged.
     type: dict
     default: {}
   creates:

@@ -132,3 +132,12 @@ def test_stamp_is_lost_between_the_module_and_the_supervisor(place: Place) -> No
     answer = start(place, stamp=old)
     assert (answer["failed"], answer["running"], answer["refused"]) == (True, False, {"stale": old})
     assert told(answer, "", "", starts=True)["verdict"] == "refused"
+
+
+def test_odd_options_end_in_a_traceback(place: Place) -> None:
+    place.script("true")
+    for odd in ({"environment": {"A=B": "c"}}, {"environment": {"A": "b\0c"}}, {"script": None}):
+        answer = run(place, "started", **{"script": SCRIPT, **odd})
+        assert answer["failed"]
+        assert "Cannot start" in answer["msg"] or "No script is named" in answer["msg"]
+    assert run(place, "output", run=None)["failed"]

@@ -33,7 +33,12 @@ class RunError(Exception):
 
 
 def command(directory: str, script: str, arguments: list[str]) -> list[str]:
-    """Return the argument list: the script itself if it may be executed, else bash with it."""
+    """Return the argument list: the script itself if it may be executed, else bash with it.
+
+    Raises RunError if no script is named.
+    """
+    if not script:
+        raise RunError("No script is named: set script to the file that starts Step 2.5")
     path = os.path.join(directory, os.path.expanduser(script))
     return [path, *arguments] if os.access(path, os.X_OK) else ["bash", path, *arguments]
 

@@ -92,9 +92,10 @@ def is_at(descriptor: int, path: str) -> bool:
 def foreign(path: str) -> OSError:
     """Return the error for a path that this user may not use; it names the owner."""
     me = os.geteuid()
-    for place in (path, os.path.dirname(path)):
+    # A symlink, its target, or the directory that hides both.
+    for place, look in ((path, os.lstat), (path, os.stat), (os.path.dirname(path), os.lstat)):
         with contextlib.suppress(OSError):
-            if (owner := os.lstat(place).st_uid) != me:
+            if (owner := look(place).st_uid) != me:
                 text = f"belongs to {_name(owner)}, but this runs as {_name(me)}. Run as {_name(owner)}"
                 return PermissionError(errno.EACCES, f"{text}, or let {_name(owner)} remove it", place)
     return PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)

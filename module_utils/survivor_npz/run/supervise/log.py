@@ -22,8 +22,8 @@ class Log:
     def __init__(self, directory: str) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         self.path = os.path.join(directory, "log")
-        self._log = os.open(self.path, flags, 0o644)
-        self._times = os.open(os.path.join(directory, "times"), flags, 0o644)
+        self._log = os.open(self.path, flags, 0o600)
+        self._times = os.open(os.path.join(directory, "times"), flags, 0o600)
         self._began = self._marked = self._retry = time.monotonic()
         self._marked -= 1
         self._tail = bytearray()

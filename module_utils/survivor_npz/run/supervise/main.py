@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import json
 import os
 import shutil
@@ -36,7 +35,8 @@ def supervise(job: dict[str, Any], outputs: tuple[int, ...], tell: Callable[[dic
         tell(refused.answer())
         return EXIT_REFUSED
     except OSError as error:
-        tell({"error": f"Cannot keep a run record in {home(job['dir'])}: {error.strerror or error}"})
+        place = error.filename or home(job["dir"])
+        tell({"error": f"Cannot keep a run record: {place}: {error.strerror or error}"})
         return EXIT_TROUBLE
     # Deleted before there was a record, the lock excludes nobody; after that, the record does.
     path = os.path.join(home(job["dir"]), "lock")
@@ -48,10 +48,11 @@ def supervise(job: dict[str, Any], outputs: tuple[int, ...], tell: Callable[[dic
     supervisor = Supervisor(run, outputs)
     try:
         supervisor.start()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a null byte, or = in the name of a variable
         shutil.rmtree(run.directory, ignore_errors=True)
-        tell({"error": f"Cannot start {job['command'][0]} in {job['dir']}: {error.strerror or error}"})
-        return 127 if error.errno == errno.ENOENT else 126
+        why = getattr(error, "strerror", None) or error
+        tell({"error": f"Cannot start {job['command'][0]} in {job['dir']}: {why}"})
+        return 127 if isinstance(error, FileNotFoundError) else 126
     tell(dict(run.record, started=True))
     try:
         return supervisor.watch()

@@ -42,7 +42,7 @@ class Run:
         self.directory = os.path.join(home(job["dir"]), "runs", name)
         for old in records(job["dir"])[: -(KEEP - 1)]:
             shutil.rmtree(old, ignore_errors=True)
-        os.mkdir(self.directory)
+        os.mkdir(self.directory, 0o700)
         try:
             self._prepare(name)
         except OSError:
@@ -92,7 +92,7 @@ class Run:
 
     def _book(self) -> None:
         """Book the last record's disk space now: a full disk must not swallow the verdict."""
-        descriptor = os.open(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        descriptor = os.open(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, _RESERVE)
         finally:
@@ -140,7 +140,7 @@ class Run:
             errors="backslashreplace"
         )
         path = self._reserve if last else f"{self._reserve}.new"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             os.pwrite(descriptor, text, 0)
             os.ftruncate(descriptor, len(text))
