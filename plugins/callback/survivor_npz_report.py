@@ -46,6 +46,7 @@ DECISION, RUN, STOP, SWITCH = (
     "survivor_npz_run",
     "survivor_npz_switch",
 )
+SUMMARY = "__survivor_npz_summary"  # set by the tasks of hook.yml
 NO_WORK = ("guard", "other")  # tasks that only look at who takes part
 WHERE_TO_LOOK = "Look at the inventory (-i; groups coordinator and rigs), --limit, --tags, --skip-tags and --start-at-task."
 
@@ -168,6 +169,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
             self.sections["run"] = _plain({key: value for key, value in content.items() if key != "msg"})
         elif self._does(task, STOP) and content.get("message"):
             self.sections["stop"] = _plain(content["message"])
+        elif self._does(task, "set_fact") and SUMMARY in (content.get("ansible_facts") or {}):
+            self.sections["summary"] = _plain(content["ansible_facts"][SUMMARY])
         elif self._does(task, SWITCH):
             self.asked[result._host.get_name()] = bool(content.get("changed"))
 
