@@ -199,9 +199,7 @@ def start(given: argparse.Namespace) -> NoReturn:
     command = command_of(script, given.shell, given.flags, given.arguments)
     dry = DRY_RUN in given.arguments
     if dry:  # the script itself would take the word for a number of trials
-        say(
-            f"{DRY_RUN} converts and distributes; playbooks/step25.yml --check is the run that changes nothing"
-        )
+        say(f"{DRY_RUN} converts and distributes. The real dry run is playbooks/step25.yml --check")
     preparation = Preparation()
     refuse_second_run(given.dir)
     proof = prepare(given, preparation)
