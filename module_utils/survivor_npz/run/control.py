@@ -15,7 +15,7 @@ from typing import Any
 from ansible.module_utils.survivor_npz.run.supervise import bundle, lease
 from ansible.module_utils.survivor_npz.run.supervise.home import read_json, records
 from ansible.module_utils.survivor_npz.run.supervise.lock import holder, orphaned, refusal
-from ansible.module_utils.survivor_npz.run.supervise.processes import Process, family, look_at, send
+from ansible.module_utils.survivor_npz.run.supervise.processes import Process, family, look_at, matching, send
 from ansible.module_utils.survivor_npz.run.supervise.run import GRACE
 
 _LOST = (
@@ -157,6 +157,18 @@ def stop(directory: str, run: str | None = None) -> dict[str, Any]:
         raise RunError(trouble, note)
     message = "Step 2.5 was stopped; it had lost its supervisor"
     return {**finished(directory, note["run"]), "verdict": "stopped", "message": message}
+
+
+def workers(directory: str, match: str) -> list[dict[str, Any]]:
+    """List the processes whose command line contains `match`, without those of the run that is on.
+
+    See processes.matching. Raises RunError for an empty text, OSError.
+    """
+    if not match.strip():
+        raise RunError("No text is given: set match to a part of the workers' command line")
+    note = holder(directory) or orphaned(directory)
+    own = family(note["run"], note["supervisor"]) if "run" in note else set()
+    return matching(match, own)
 
 
 def _alive(processes: set[Process]) -> set[Process]:
