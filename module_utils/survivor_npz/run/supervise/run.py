@@ -35,7 +35,7 @@ def identity(path: str) -> tuple[int, int, int, int] | None:
 
 
 class Run:
-    """One run: what is known of it, on disk and in the lock's note."""
+    """One run: what is known about it, on disk and in the lock's note."""
 
     def __init__(self, job: dict[str, Any], lock: int) -> None:
         self.job, self._lock = job, lock
@@ -52,7 +52,7 @@ class Run:
             raise
 
     def _prepare(self, name: str) -> None:
-        """Write all that a run needs on disk, so that nothing of it can fail once the script is started."""
+        """Write everything that a run needs on disk: none of it may fail once the script is started."""
         job = self.job
         self.log = Log(self.directory)
         me = look_at(os.getpid())
@@ -86,7 +86,7 @@ class Run:
         self._before = {path: identity(self._absolute(path)) for path in job.get("creates", [])}
         self._ctime = os.stat(self.log.path).st_ctime_ns
         self._reserve = os.path.join(self.directory, f"record.json.tmp.{os.getpid()}")
-        self._book()
+        self._reserve_space()
         self.note()
         self.save()
 
@@ -107,8 +107,8 @@ class Run:
             return "stale"
         return "written" if full else "empty"
 
-    def _book(self) -> None:
-        """Book the last record's disk space now: a full disk must not swallow the verdict."""
+    def _reserve_space(self) -> None:
+        """Reserve the last record's disk space now: a full disk must not swallow the verdict."""
         descriptor = os.open(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, _RESERVE)
@@ -116,7 +116,7 @@ class Run:
             os.close(descriptor)
 
     def keep(self, data: bytes) -> None:
-        """Keep a piece of output; the moment in which the log gets cut is told to those who watch."""
+        """Keep a piece of output; if this cuts the log, note it for those who watch."""
         if self.log.write(data):
             self.record["log_cut"] = dict(self.log.cut or {})
             with contextlib.suppress(OSError):
@@ -127,7 +127,7 @@ class Run:
         return time.monotonic() - self._began
 
     def note(self) -> None:
-        """Write the lock's note, in place and always as long: it needs no room on a full disk."""
+        """Write the lock's note, in place and always of one size: it needs no new space on a full disk."""
         keys = (
             "run",
             "host",
@@ -147,7 +147,7 @@ class Run:
         os.ftruncate(self._lock, max(_NOTE_SIZE, len(text) + 1))
 
     def save(self, last: bool = False) -> None:
-        """Write the record, whole or not at all; the last one takes the space that was booked for it."""
+        """Write the record as a whole; the last one takes the space that was reserved for it."""
         self.record.update(
             elapsed=round(self.elapsed(), 3),
             log_bytes=self.log.seen,

@@ -24,7 +24,7 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 class Supervisor:
-    """Stands between the script and whoever started it.
+    """Stand between the script and whoever started it.
 
     Args:
         run: the run to supervise; its job has `dir`, `command`, and may have `timeout`, `grace` (seconds) and
@@ -40,7 +40,7 @@ class Supervisor:
         self._ended_by: dict[str, Any] | None = None
         self._deadline = time.monotonic() + self._job["timeout"] if self._job.get("timeout") else None
         self._kill_at = self._look_at = 0.0
-        self._told: set[Process] = set()
+        self._warned: set[Process] = set()
         self._killed: set[Process] = set()
         self._pid = 0
         self._wakeup = self._catch_signals()
@@ -62,7 +62,7 @@ class Supervisor:
         self.stop("stopped", "Step 2.5 was stopped", 128 + number)
 
     def stop(self, verdict: str, message: str, code: int) -> None:
-        """Begin to end the script and whatever it started; the first reason stands."""
+        """Begin to end the script and whatever it started; only the first reason counts."""
         if self._ended_by is None and self._code is None:
             self._ended_by = {"verdict": verdict, "message": message, "code": code}
             self._kill_at = time.monotonic() + self._job.get("grace", GRACE)
@@ -84,7 +84,7 @@ class Supervisor:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE if self._outputs else subprocess.STDOUT,
                 start_new_session=True,
-                # Should this process be killed, the script must not go on without lock and time limit.
+                # If this process is killed, the script must not go on without lock and time limit.
                 preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0),  # noqa: PLW1509
                 bufsize=0,
             )
@@ -94,7 +94,7 @@ class Supervisor:
         except OSError as error:
             if error.errno != errno.ENOEXEC:
                 raise
-            self._child = spawn(["bash", *self._job["command"]])  # no shebang: what a shell would do
+            self._child = spawn(["bash", *self._job["command"]])  # no shebang: do what a shell does
         self._output.carry(self._child.stdout, self._child.stderr)
         self._pid = self._child.pid
         self.run.started(self._pid)
@@ -123,10 +123,10 @@ class Supervisor:
         left = family(self.run.record["run"], os.getpid())
         if not left and self._code is not None:
             return True
-        for process in left - self._told:  # each once: also who was born since
+        for process in left - self._warned:  # each once, also those that started since
             send(process, signal.SIGTERM)
             send(process, signal.SIGCONT)
-        self._told |= left
+        self._warned |= left
         if moment >= self._kill_at:
             self._killed |= {process for process in left if send(process, signal.SIGKILL)}
         return moment >= self._kill_at + 10
@@ -175,7 +175,7 @@ class Supervisor:
             self._ended_by = {"verdict": "failed", "message": trouble, "code": EXIT_TROUBLE}
         code = EXIT_TROUBLE if self._code is None else self._code
         if self._ended_by is not None:
-            self._ended_by.update(signalled=len(self._told), killed=len(self._killed))
+            self._ended_by.update(signalled=len(self._warned), killed=len(self._killed))
         self.run.finish(code, self._ended_by, left)
         self._output.hand_over()
         return self._ended_by["code"] if self._ended_by is not None else code
