@@ -61,9 +61,9 @@ def orphaned(directory: str) -> dict[str, Any]:
         record = read_json(os.path.join(path, "record.json"))
         if supervised(record):
             return record
-        if record.get("state") == "running" and record.get("boot") == boot_id():
-            if left := family(os.path.basename(path)):
-                return dict(record, orphans=sorted(pid for pid, _ in left))
+        unended = record.get("state") == "running" and record.get("boot") == boot_id()
+        if unended and (left := family(os.path.basename(path))):
+            return dict(record, orphans=sorted(pid for pid, _ in left))
     return {}
 
 
