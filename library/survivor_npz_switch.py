@@ -85,11 +85,10 @@ import os
 from typing import Any, Dict, List, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.survivor_npz.common.errors import SwitchError
 from ansible.module_utils.survivor_npz.switch import switch
 from ansible.module_utils.survivor_npz.switch.cleanup import clean
 from ansible.module_utils.survivor_npz.switch.names import Names
-from ansible.module_utils.survivor_npz.switch.recover import recover
+from ansible.module_utils.survivor_npz.switch.recover import SwitchError, recover
 
 SPEC = {
     "state": {
@@ -104,16 +103,11 @@ SPEC = {
         "required": True,
         "options": {
             "path": {"type": "str", "required": True},
-            "replaces": {"type": "str"},
+            "expect": {"type": "str"},
             "sidecars": {"type": "bool", "default": False},
         },
     },
     "pin": {"type": "dict"},
-    "valid_until": {"type": "dict"},
-    "attributes": {"type": "list"},
-    "owner": {"type": "str"},
-    "group": {"type": "str"},
-    "mode": {"type": "str"},
 }
 
 
@@ -121,11 +115,9 @@ def _one(given: Dict[str, Any], copy: Dict[str, Any], check: bool) -> switch.Swi
     names, sha256, sidecars = Names(copy["path"]), given["sha256"], copy["sidecars"]
     if given["state"] == "activated":
         pin = given["pin"] if sidecars else None
-        return switch.activate(
-            names, sha256, expect=copy["replaces"], sidecars=sidecars, pin=pin, check=check
-        )
+        return switch.activate(names, sha256, expect=copy["expect"], sidecars=sidecars, pin=pin, check=check)
     if given["state"] == "reverted":
-        return switch.revert(names, sha256, copy["replaces"], sidecars=sidecars, check=check)
+        return switch.revert(names, sha256, copy["expect"], sidecars=sidecars, check=check)
     return switch.stage_previous(names, sha256, sidecars=sidecars, check=check)
 
 
@@ -194,19 +186,9 @@ def main() -> None:
     if module.params["state"] == "clean":
         _clean(module)
     done = _switch(module)
-    from ansible.module_utils.survivor_npz.common.boot import stamp
-    from ansible.module_utils.survivor_npz.look.copies import look_at
-
-    for e in done:
-        e.pop("sidecars", None)
-    lk = {
-        "stamp": stamp(),
-        "copies": [look_at(c["path"], required=True, brief=True) for c in module.params["copies"]],
-    }
     module.exit_json(
         changed=any(entry["changed"] for entry in done),
         copies=done,
-        look=lk,
         diff=[
             {
                 "header": entry["path"],
