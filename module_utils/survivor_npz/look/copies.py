@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any
+from typing import Any, Collection
 
+from ansible.module_utils.survivor_npz.common import json_object
+from ansible.module_utils.survivor_npz.common.accounts import group_name, user_name
 from ansible.module_utils.survivor_npz.common.digest import digests_of, sha256_or_none
-from ansible.module_utils.survivor_npz.look.directory import group_name, look_at_directory, owner_name
+from ansible.module_utils.survivor_npz.common.errors import SwitchError
+from ansible.module_utils.survivor_npz.look.directory import look_at_directory
 from ansible.module_utils.survivor_npz.npz.inspect import read_info, read_whole
 from ansible.module_utils.survivor_npz.switch.cleanup import leftovers
+from ansible.module_utils.survivor_npz.switch.live import settle
 from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.pin import read_pin
 
@@ -27,7 +31,7 @@ def _kind(mode: int) -> str:
 def _attributes(info: os.stat_result) -> dict[str, Any]:
     return {
         "mode": f"{stat.S_IMODE(info.st_mode):04o}",
-        "owner": owner_name(info.st_uid),
+        "owner": user_name(info.st_uid),
         "group": group_name(info.st_gid),
         "mine": os.geteuid() in (0, info.st_uid),
     }
@@ -67,7 +71,39 @@ def _held(paths: dict[str, str]) -> dict[str, str]:
     return found
 
 
-def look_at(path: str, *, required: bool, brief: bool = False, whole: bool = False) -> dict[str, Any]:
+def _recorded(sidecar: str, sha256: str | None) -> dict[str, Any]:
+    """What a sidecar of this project tells about an NPZ.
+
+    Returns:
+        `source_mtime_ns` of the JSON that the NPZ was made from, None if unknown; `foreign`: the sidecar
+        records another NPZ than this one.
+    """
+    content = json_object.load(sidecar) or {}
+    recorded, source = content.get("npz_sha256"), content.get("source")
+    made = source.get("mtime_ns") if isinstance(source, dict) and recorded == sha256 else None
+    return {
+        "source_mtime_ns": made if isinstance(made, int) else None,
+        "foreign": None not in (recorded, sha256) and recorded != sha256,
+    }
+
+
+def _why_unsettled(names: Names) -> str | None:
+    try:
+        settle(names)
+    except SwitchError as error:
+        return error.message
+    return None
+
+
+def look_at(
+    path: str,
+    *,
+    required: bool,
+    brief: bool = False,
+    whole: bool = False,
+    settled: bool = False,
+    trusted: Collection[int] = (),
+) -> dict[str, Any]:
     """Facts of one copy.
 
     Args:
@@ -75,6 +111,8 @@ def look_at(path: str, *, required: bool, brief: bool = False, whole: bool = Fal
         required: the copy must be on the host; others are looked after only where they exist.
         brief: the live file's own facts only (the proof).
         whole: as `look_at_content`.
+        settled: first wait until nobody is changing the copy; if that fails, its content is not read.
+        trusted: as `directory.distrust`.
 
     Returns:
         `kind` is `absent`, `file`, `symlink` or `other`; a symlink's content is its target's. Digests and
@@ -92,12 +130,16 @@ def look_at(path: str, *, required: bool, brief: bool = False, whole: bool = Fal
         found.update(kind=_kind(info.st_mode), **_attributes(info))
         if found["kind"] == "symlink":
             found["target"] = os.path.realpath(names.live)
-        if found["kind"] in ("symlink", "file"):
+        unsettled = _why_unsettled(names) if settled else None
+        if unsettled:
+            found["error"] = unsettled
+        elif found["kind"] in ("symlink", "file"):
             found.update(look_at_content(names.live, whole))
     found["exists"] = found["kind"] != "absent"
     if brief:
         return found
-    found["directory"] = look_at_directory(names.directory)
+    found.update(_recorded(names.sidecar, found["sha256"]))
+    found["directory"] = look_at_directory(names.directory, trusted)
     found["staged"] = _held(names.staged_files())
     found["leftovers"] = leftovers(names) + list(names.outgoing_files().values())
     found["pin"] = read_pin(names)
@@ -105,5 +147,6 @@ def look_at(path: str, *, required: bool, brief: bool = False, whole: bool = Fal
     if os.path.lexists(names.previous) and not os.path.islink(names.previous):
         info = os.lstat(names.previous)
         content = look_at_content(names.previous, whole)
+        content.update(_recorded(names.sidecar_previous, content.get("sha256")))
         found["previous"] = {"path": names.previous, **_attributes(info), **content}
     return found

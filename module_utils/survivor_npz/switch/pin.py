@@ -35,9 +35,18 @@ def write_pin(names: Names, sha256: str, source: dict[str, Any]) -> None:
     durable.replace(temp, names.pinned)
 
 
-def settle_pin(names: Names, sha256: str, source: dict[str, Any] | None) -> None:
-    """Leave the pin as it must be after a switch to `sha256`: written, or, without `source`, removed."""
-    if source is not None:
+def settle_pin(names: Names, sha256: str, source: dict[str, Any] | None, check: bool = False) -> bool:
+    """Leave the pin as it must be once `sha256` is live: written, or, without `source`, removed.
+
+    Returns:
+        Whether it was not so already.
+    """
+    if source is None:
+        changes = os.path.lexists(names.pinned)
+        if changes and not check:
+            durable.unlink(names.pinned)
+        return changes
+    changes = read_pin(names) != {"sha256": sha256, "source": source}
+    if changes and not check:
         write_pin(names, sha256, source)
-    elif os.path.lexists(names.pinned):
-        durable.unlink(names.pinned)
+    return changes
