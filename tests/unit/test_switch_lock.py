@@ -85,14 +85,6 @@ def test_another_users_lock_is_named(names: Names, what: str) -> None:
     assert Path(names.live).read_bytes() == OLD
 
 
-@as_root
-def test_root_and_the_directorys_owner_share_a_lock(names: Names) -> None:
-    for path in (names.directory, *map(str, Path(names.directory).iterdir())):
-        os.chown(path, STRANGER, STRANGER)
-    activate(names)
-    assert {os.lstat(path).st_uid for path in (names.lock_home, names.lock)} == {STRANGER}
-
-
 @pytest.mark.parametrize("what", ["lock_home", "lock"])
 def test_a_symlink_in_the_locks_place_is_not_followed(names: Names, tmp_path: Path, what: str) -> None:
     elsewhere = tmp_path / "elsewhere"

@@ -22,10 +22,10 @@ from ansible.module_utils.survivor_npz.switch.names import Names
 _PATIENCE_S = 10.0
 
 
-def _demand_mine(info: os.stat_result, path: str, directory_owner: int) -> None:
-    """Refuse another user's lock: its owner can hold it forever. Root shares the directory owner's."""
+def _demand_mine(info: os.stat_result, path: str) -> None:
+    """Refuse another user's lock: its owner can hold it forever. The launch lock has the same rule."""
     me = os.geteuid()
-    if info.st_uid != me and not (me == 0 and info.st_uid == directory_owner):
+    if info.st_uid != me:
         owner = user_name(info.st_uid)
         raise SwitchError(
             "foreign_lock",
@@ -36,20 +36,16 @@ def _demand_mine(info: os.stat_result, path: str, directory_owner: int) -> None:
 
 def _open_lock(here: Names, create: bool) -> int | None:
     """Open the lock file (0600, in a directory 0700); None where there is none and none may be made."""
-    owner = os.stat(here.directory).st_uid
-    shares = os.geteuid() == 0 and owner != 0
     if create and not os.path.lexists(here.lock_home):
         with contextlib.suppress(FileExistsError):
             durable.make_dir(here.lock_home, 0o700)
-            if shares:
-                durable.chown(here.lock_home, owner, -1)
     try:
         home = os.lstat(here.lock_home)
         if not stat.S_ISDIR(home.st_mode):
             raise SwitchError(
                 "not_a_file", f"{here.lock_home} is not a directory. Move it away, then run again."
             )
-        _demand_mine(home, here.lock_home, owner)
+        _demand_mine(home, here.lock_home)
         if create and home.st_mode & 0o077:
             durable.chmod(here.lock_home, 0o700)
         flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_CREAT if create else 0)
@@ -59,10 +55,8 @@ def _open_lock(here: Names, create: bool) -> int | None:
             raise
         return None
     try:
-        _demand_mine(os.fstat(lock), here.lock, owner)
-        if shares and os.fstat(lock).st_uid != owner:
-            os.fchown(lock, owner, -1)
-    except BaseException:
+        _demand_mine(os.fstat(lock), here.lock)
+    except SwitchError:
         os.close(lock)
         raise
     return lock
