@@ -47,7 +47,7 @@ options:
         type: int
   pin:
     description:
-      - Stat of the JSON that a rollback ignores. Only the copy with O(copies[].sidecars) is pinned.
+      - Stat of the JSON that the live NPZ was not made from, for the copy with O(copies[].sidecars).
       - Left out, an existing pin ends, unless the call only sets O(copies[].mtime_ns).
     type: dict
     suboptions:
@@ -60,6 +60,12 @@ options:
       mtime_ns:
         description: The JSON's modification time in nanoseconds since 1970.
         type: int
+      unconverted:
+        description:
+          - Record only that a conversion is due as soon as C(survivor_npz_convert) allows one again.
+          - Otherwise the NPZ stays live as long as the JSON is the same (a rollback).
+        type: bool
+        default: false
   attributes:
     description:
       - Absolute paths of copies that V(activated) gives O(owner), O(group) and O(mode), whether they are in
@@ -155,7 +161,12 @@ SPEC = {
     },
     "pin": {
         "type": "dict",
-        "options": {"path": {"type": "str"}, "size": {"type": "int"}, "mtime_ns": {"type": "int"}},
+        "options": {
+            "path": {"type": "str"},
+            "size": {"type": "int"},
+            "mtime_ns": {"type": "int"},
+            "unconverted": {"type": "bool", "default": False},
+        },
     },
     "attributes": {"type": "list", "elements": "str", "default": []},
     "owner": {"type": "str"},

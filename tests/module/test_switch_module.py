@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.survivor_npz.common.boot import stamp
 from ansible.module_utils.survivor_npz.switch.names import Names
+from ansible.module_utils.survivor_npz.switch.pin import is_pinned, read_pin
 from module_run import run_here
 
 OLD, NEW = b"old bytes", b"new bytes"
@@ -180,6 +181,20 @@ def test_a_rollback_gives_the_npz_the_mtime_of_the_json(two: list[Names], tmp_pa
     copies = [{"path": two[0].live, "replaces": sha(OLD), "sidecars": True}]
     fours(tmp_path, "activated", copies, pin=pin)
     assert os.lstat(two[0].live).st_mtime_ns == pin["mtime_ns"]
+    assert is_pinned(two[0], sha(NEW), (3, pin["mtime_ns"]))
+
+
+def test_convert_never_leaves_no_rollback_pin(two: list[Names], tmp_path: Path) -> None:
+    """Its pin only records that the NPZ was not made from this JSON, so that a later run converts."""
+    pin = {"path": "/x.json", "size": 3, "mtime_ns": 1_700_000_000_000_000_007, "unconverted": True}
+    copies = [{"path": two[0].live, "replaces": sha(OLD), "sidecars": True}]
+    fours(tmp_path, "activated", copies, sha256=sha(OLD), pin=pin)
+    assert os.lstat(two[0].live).st_mtime_ns == pin["mtime_ns"]
+    assert read_pin(two[0])["unconverted"] is True
+    assert not is_pinned(two[0], sha(OLD), (3, pin["mtime_ns"]))
+    fours(tmp_path, "activated", copies, sha256=sha(OLD), pin={**pin, "unconverted": False})
+    assert not switch("activated", copies, sha256=sha(OLD), pin=pin)["changed"], "a rollback stays in force"
+    assert is_pinned(two[0], sha(OLD), (3, pin["mtime_ns"]))
 
 
 def test_a_permission_that_ended(two: list[Names]) -> None:

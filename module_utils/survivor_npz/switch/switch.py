@@ -101,8 +101,7 @@ def activate(
 
     Args:
         sidecars: the pending sidecar follows, the live one becomes the previous (coordinator).
-        pin: stat of the JSON that a rollback ignores; without it an existing pin ends, unless the call only
-            sets `mtime_ns`.
+        pin: as `write_pin`; without it an existing pin ends, unless the call only sets `mtime_ns`.
         mtime_ns: what the live file's mtime must be, so that `-nt` in a script agrees; default: the pin's.
         owned: owner, group and mode that it must have.
         valid_until: see `demand_permission`.
