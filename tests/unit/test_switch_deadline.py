@@ -71,7 +71,7 @@ def test_a_permission_that_ends_in_the_middle_stops_before_the_rename(
     assert Path(names.live).read_bytes() == OLD
 
 
-def switching(names: Names, pause: float) -> tuple[int, int]:
+def switching(names: Names, pause: float, replaces: str | None = sha(OLD)) -> tuple[int, int]:
     """A controller's process that passed its last check and pauses right before the rename."""
 
     def pauses() -> None:
@@ -81,7 +81,7 @@ def switching(names: Names, pause: float) -> tuple[int, int]:
                 time.sleep(pause)
 
         durable.observer = observe
-        switch.activate(names, sha(NEW), replaces=sha(OLD), sidecars=True, valid_until=until(1000.0))
+        switch.activate(names, sha(NEW), replaces=replaces, sidecars=True, valid_until=until(1000.0))
 
     found = fork(pauses)
     while not Path(names.directory, "paused").exists():
@@ -90,7 +90,8 @@ def switching(names: Names, pause: float) -> tuple[int, int]:
 
 
 def settled(names: Names) -> dict[str, Any]:
-    found = look(names.directory, [names.live], [], brief=True, settle=True)
+    """The entry of a copy that need not be on the host, from a look that settles first."""
+    found = look(names.directory, [], [names.live], brief=True, settle=True)
     copy: dict[str, Any] = found["copies"][0]
     return copy
 
@@ -104,16 +105,31 @@ def test_a_late_rename_lands_before_the_look_that_settles(names: Names) -> None:
     os.close(read)
 
 
-def test_a_copy_that_does_not_settle_proves_nothing(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_that_is_just_being_made_is_not_missing(names: Names) -> None:
+    os.unlink(names.live)
+    pid, read = switching(names, 0.5, replaces=None)
+    found = settled(names)
+    os.waitpid(pid, 0)
+    os.close(read)
+    assert (found["kind"], found["sha256"]) == ("file", sha(NEW))
+
+
+@pytest.mark.parametrize("old", [OLD, None])
+def test_a_copy_that_does_not_settle_proves_nothing(
+    names: Names, monkeypatch: pytest.MonkeyPatch, old: bytes | None
+) -> None:
     monkeypatch.setattr(live, "_PATIENCE_S", 0.1)
-    pid, read = switching(names, 60)
+    if old is None:
+        os.unlink(names.live)
+    replaces = sha(old) if old else None
+    pid, read = switching(names, 60, replaces)
     copy = settled(names)
     os.kill(pid, 9)
     os.waitpid(pid, 0)
     os.close(read)
-    assert copy["sha256"] is None
+    assert (copy["sha256"], copy["exists"]) == (None, True)
     assert names.lock in copy["error"]
-    assert settled(names)["sha256"] == sha(OLD), "a killed process holds no lock"
+    assert settled(names)["sha256"] == replaces, "a killed process holds no lock"
 
 
 def test_to_settle_creates_nothing(names: Names, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def _held(paths: dict[str, str]) -> dict[str, str]:
 
 
 def _recorded(sidecar: str, sha256: str | None) -> dict[str, Any]:
-    """What a sidecar of this project tells about an NPZ.
+    """What a sidecar of this project records about an NPZ.
 
     Returns:
         `source_mtime_ns` of the JSON that the NPZ was made from, None if unknown; `foreign`: the sidecar
@@ -80,10 +80,11 @@ def _recorded(sidecar: str, sha256: str | None) -> dict[str, Any]:
     """
     content = json_object.load(sidecar) or {}
     recorded, source = content.get("npz_sha256"), content.get("source")
-    made = source.get("mtime_ns") if isinstance(source, dict) and recorded == sha256 else None
+    is_its = sha256 is not None and recorded == sha256
+    made = source.get("mtime_ns") if is_its and isinstance(source, dict) else None
     return {
         "source_mtime_ns": made if isinstance(made, int) else None,
-        "foreign": None not in (recorded, sha256) and recorded != sha256,
+        "foreign": not is_its and None not in (recorded, sha256),
     }
 
 
@@ -108,18 +109,20 @@ def look_at(
 
     Args:
         path: absolute path of the live NPZ.
-        required: the copy must be on the host; others are looked after only where they exist.
+        required: the copy must be on the host; others are kept right only if they exist.
         brief: the live file's own facts only (the proof).
         whole: as `look_at_content`.
-        settled: first wait until nobody is changing the copy; if that fails, its content is not read.
+        settled: first wait until nobody is changing the copy. If that fails, its content is not read, and
+            `exists` is true whatever is there: it may be about to.
         trusted: as `directory.distrust`.
 
     Returns:
         `kind` is `absent`, `file`, `symlink` or `other`; a symlink's content is its target's. Digests and
-        counts are absent where there is nothing to read, and `error` then says why.
+        counts are left out if there is nothing to read, and `error` then says why.
     """
     names = Names(path)
     found: dict[str, Any] = {"path": names.live, "required": required, "kind": "absent", "sha256": None}
+    unsettled = _why_unsettled(names) if settled else None
     try:
         info = os.lstat(names.live)
     except (FileNotFoundError, NotADirectoryError):
@@ -130,12 +133,11 @@ def look_at(
         found.update(kind=_kind(info.st_mode), **_attributes(info))
         if found["kind"] == "symlink":
             found["target"] = os.path.realpath(names.live)
-        unsettled = _why_unsettled(names) if settled else None
-        if unsettled:
-            found["error"] = unsettled
-        elif found["kind"] in ("symlink", "file"):
+        if found["kind"] in ("symlink", "file") and not unsettled:
             found.update(look_at_content(names.live, whole))
-    found["exists"] = found["kind"] != "absent"
+    found["exists"] = found["kind"] != "absent" or bool(unsettled)
+    if unsettled:
+        found["error"] = unsettled
     if brief:
         return found
     found.update(_recorded(names.sidecar, found["sha256"]))

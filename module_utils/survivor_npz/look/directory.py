@@ -20,7 +20,7 @@ def _kernel() -> str:
 
 
 def _nearest(path: str) -> str:
-    """The path itself, or the first one above it where something is."""
+    """The path itself, or the first one above it that exists."""
     while not os.path.lexists(path) and path != os.path.dirname(path):
         path = os.path.dirname(path)
     return path

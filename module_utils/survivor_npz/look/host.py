@@ -26,7 +26,7 @@ def absolute(path: str, directory: str) -> str:
 
 
 def look_at_owner(wanted: str) -> dict[str, Any]:
-    """A user by name or number: `name` as files show it (None: none such); `grantable`: may get our files."""
+    """A user by name or number: its `name` here, None if there is none; `grantable`: may be given files."""
     uid = user_id(wanted)
     name = None if uid is None else user_name(uid)
     return {"wanted": wanted, "name": name, "grantable": uid is not None and os.geteuid() in (0, uid)}
@@ -62,7 +62,7 @@ def look_at_file(name: str, directory: str) -> dict[str, Any]:
 
 
 def library_version(name: str) -> str | None:
-    """Version of a Python library that this interpreter would import; None where it has none."""
+    """Version of a Python library that this interpreter would import, None if it has none."""
     if importlib.util.find_spec(name) is None:
         return None
     try:
@@ -72,7 +72,7 @@ def library_version(name: str) -> str | None:
 
 
 def _trusted(names: list[str]) -> set[int]:
-    """Numbers of the users who may own what is above a copy: root, this one, who became it, and `names`."""
+    """Numbers of the users who may own a copy's directory: root, this one, who became it, and `names`."""
     became = os.environ.get("SUDO_UID", "")
     found = [user_id(name) for name in (*names, became) if name]
     return {0, os.geteuid(), *(uid for uid in found if uid is not None)}
@@ -95,7 +95,7 @@ def look(
     """Everything about this host in one look. Two names of one file on the host are looked at once.
 
     Args:
-        directory, paths, extra_paths, files, libraries, brief, whole: as survivor_npz_copies documents them.
+        directory, paths, extra_paths, files, libraries, brief, whole: as survivor_npz_look documents them.
         accounts: `owner` and `group` that files shall get; those not asked for are empty or left out.
         settle: first wait until nobody is changing a copy any more; see `switch.live.settle`.
         login: the user that Ansible logs in as, if the task runs as another one.

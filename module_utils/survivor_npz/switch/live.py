@@ -35,7 +35,7 @@ def _demand_mine(info: os.stat_result, path: str) -> None:
 
 
 def _open_lock(here: Names, create: bool) -> int | None:
-    """Open the lock file (0600, in a directory 0700); None where there is none and none may be made."""
+    """Open the lock file (0600, in a directory 0700); None if there is none and none may be made."""
     if create and not os.path.lexists(here.lock_home):
         with contextlib.suppress(FileExistsError):
             durable.make_dir(here.lock_home, 0o700)
@@ -82,7 +82,7 @@ def _is_current(lock: int, path: str) -> bool:
 
 
 def _take_lock(here: Names, create: bool) -> int | None:
-    """The lock's descriptor, held; None where there is no lock file and none may be made."""
+    """The lock's descriptor, held; None if there is no lock file and none may be made."""
     end = time.monotonic() + _PATIENCE_S
     while True:
         lock = _open_lock(here, create)
@@ -105,7 +105,7 @@ def exclusive(names: Names, *, create: bool = True) -> Iterator[Names]:
     """Hold the switch lock of the copy's directory: two controllers can't pass the same check together.
 
     Args:
-        create: make the lock where there is none. A dry run makes none, and then changes nothing either.
+        create: make the lock if there is none. A dry run makes none, and changes nothing else either.
 
     Yields:
         The same names in the directory as it was opened: a symlink swapped meanwhile redirects nothing.
@@ -152,7 +152,7 @@ def settle(names: Names) -> None:
 
 
 def live_sha256(names: Names) -> str | None:
-    """SHA-256 of the live file, None where there is none.
+    """SHA-256 of the live file, None if there is none.
 
     Raises:
         SwitchError: a symlink or something else than a regular file has this name.

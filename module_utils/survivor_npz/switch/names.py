@@ -123,6 +123,6 @@ class Names:
         return [(path, int(pid)) for pid, path in self._scan(ours)]
 
     def foreign_temp_files(self) -> list[str]:
-        """What a killed `copy` task left: ansible-core's own temp names for our files."""
+        """What a killed `copy` task left: ansible-core's own temp names for these files."""
         ours = rf"(\.ansible_tmp.*{re.escape(self.name)}(?:\.{_HEX}\.staged)?)"
         return [path for _found, path in self._scan(ours)]
