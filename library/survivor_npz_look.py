@@ -155,11 +155,18 @@ user:
 """
 
 import os
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.survivor_npz.common.digest import sha256_or_none
 from ansible.module_utils.survivor_npz.look.host import look
 from ansible.module_utils.survivor_npz.run import control
+
+
+def _is_expired(run: dict[str, Any] | None) -> bool:
+    """Whether another controller died while it held the lease: its last rename must be over first."""
+    lease = (run or {}).get("lease") or {}
+    return bool(lease.get("expired")) and not lease.get("ended")
 
 
 def main() -> None:
@@ -197,7 +204,7 @@ def main() -> None:
             libraries=given["libraries"],
             accounts={"owner": given["owner"], "group": given["group"]},
             brief=given["brief"],
-            settle=given["settle"],
+            settle=given["settle"] or _is_expired(run),
             whole=given["whole"],
             now=given["now"],
         )
@@ -207,6 +214,9 @@ def main() -> None:
             msg=f"{error.filename or given['directory']}: {error.strerror or error}. "
             "Fix the file system or its permissions, then run again."
         )
+    from ansible.module_utils.survivor_npz.common.boot import stamp
+
+    found.setdefault("stamp", stamp())
     module.exit_json(changed=False, run=run, same_files=same, **found)
 
 

@@ -17,8 +17,9 @@ options:
     description:
       - V(query) tells whether a run is on. V(started) starts one and returns after its proof of life.
       - V(stopped) ends the one that is on, with all that it started on this host. V(output) reads a log.
+      - V(workers) lists processes that an earlier run left on this host, which may be a rig.
     type: str
-    choices: [query, started, stopped, output]
+    choices: [query, started, stopped, output, workers]
     default: query
   dir:
     description: Pipeline directory.
@@ -38,6 +39,9 @@ options:
     default: 0.5
   run:
     description: Name of a run; for O(state=output), and to stop that run only.
+    type: str
+  match:
+    description: Text in the command lines of workers. Required for O(state=workers).
     type: str
   offset:
     description: First byte of the log to read; a negative one counts from the end.
@@ -83,7 +87,7 @@ running:
   type: bool
 message:
   description: One sentence for the operator.
-  returned: not for O(state=output)
+  returned: not for V(output) and V(workers)
   type: str
 pid:
   description: Process id of the script.
@@ -136,6 +140,13 @@ refused:
       holds no longer, C(changed) (the NPZ) or C(stale) (the stamp).
   returned: when a start or a stop is refused
   type: dict
+workers:
+  description:
+    - Processes of this host whose command line contains O(match), C(pid), C(age) (seconds) and C(command).
+      Those of the run that is on, and those that started the module, are left out.
+  returned: O(state=workers)
+  type: list
+  elements: dict
 data:
   description:
     - Bytes of the log, base64. Beside it C(offset) (the next one), C(size), C(times), C(elapsed), C(silent),
@@ -201,7 +212,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "state": {"choices": ["query", "started", "stopped", "output"], "default": "query"},
+            "state": {"choices": ["query", "started", "stopped", "output", "workers"], "default": "query"},
             "dir": {"type": "path", "required": True},
             "script": {},
             "args": {"type": "list", "elements": "str", "default": []},
@@ -215,11 +226,16 @@ def main() -> None:
             "token": {"no_log": False},
             "proof": {"type": "float", "default": 0.5},
             "run": {},
+            "match": {},
             "offset": {"type": "int", "default": 0},
             "wait": {"type": "float", "default": 0},
             "limit": {"type": "int", "default": log_reader.LIMIT},
         },
-        required_if=[("state", "started", ["script"]), ("state", "output", ["run"])],
+        required_if=[
+            ("state", "started", ["script"]),
+            ("state", "output", ["run"]),
+            ("state", "workers", ["match"]),
+        ],
         supports_check_mode=True,
     )
     args: dict[str, Any] = module.params
@@ -237,6 +253,8 @@ def main() -> None:
             result = log_reader.read(
                 args["dir"], args["run"] or "", args["offset"], args["wait"], args["limit"]
             )
+        elif args["state"] == "workers":
+            result = {"workers": control.workers(args["dir"], args["match"] or "")}
         else:
             result = control.query(args["dir"])
     except control.RunError as error:

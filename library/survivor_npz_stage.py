@@ -66,8 +66,6 @@ code:
   type: str
 """
 
-import grp
-import pwd
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -75,20 +73,8 @@ from ansible.module_utils.survivor_npz.common.boot import stamp
 from ansible.module_utils.survivor_npz.common.errors import SwitchError
 from ansible.module_utils.survivor_npz.switch.cleanup import clean
 from ansible.module_utils.survivor_npz.switch.names import Names
-from ansible.module_utils.survivor_npz.switch.stage import Ownership, stage
-
-
-def _ownership(module: AnsibleModule) -> Ownership:
-    """What the files get; -1 for an owner or group that was not asked for."""
-    ids = {"owner": -1, "group": -1}
-    for kind, find in (
-        ("owner", lambda name: pwd.getpwnam(name).pw_uid),
-        ("group", lambda name: grp.getgrnam(name).gr_gid),
-    ):
-        name = module.params[kind]
-        if name:
-            ids[kind] = int(name) if name.isdecimal() else find(name)
-    return Ownership(ids["owner"], ids["group"], int(str(module.params["mode"] or "0644"), 8))
+from ansible.module_utils.survivor_npz.switch.ownership import ownership_of
+from ansible.module_utils.survivor_npz.switch.stage import stage
 
 
 def _clean(part: dict[str, Any], sha256: str) -> list[str]:
@@ -128,7 +114,7 @@ def main() -> None:
         module.exit_json(changed=changed, staged=staged, removed=[], stamp=began, diff=diff)
     try:
         removed = _clean(part, sha256)
-        staged = stage(part, sha256, _ownership(module), given["open_with"])
+        staged = stage(part, sha256, ownership_of(given["owner"], given["group"], str(given["mode"] or "0644")), given["open_with"])
     except (SwitchError, ValueError) as error:
         module.fail_json(msg=str(error), code=getattr(error, "code", "path"))
     except (OSError, KeyError) as error:

@@ -1,4 +1,4 @@
-"""Options that say which job Step 2.5 is: the modules that start it have them in common."""
+"""Options of every module that starts Step 2.5."""
 
 from __future__ import annotations
 
@@ -34,12 +34,13 @@ options:
     default: 5
   npz:
     description:
-      - What the run record shall say of the NPZ (C(sha256), C(survivor_count), C(path)).
-      - With C(sha256) and C(path), nothing is started unless the file has those bytes once the lock is held.
+      - The proven NPZ, for the run record (C(sha256), C(survivor_count), C(path)).
+      - With C(sha256) and C(path), nothing is started unless the file has those bytes while the launch
+        lock is held, and the run has failed unless it has them at the end.
     type: dict
     default: {}
   proved:
-    description: The hosts that proved the NPZ, for the record.
+    description: The hosts that proved the NPZ, for the run record.
     type: list
     elements: str
     default: []

@@ -33,7 +33,7 @@ def interrupt(launcher: Launcher, tty: bool, number: int) -> Tuple[str, List[int
 def test_ctrl_c_stops_the_script_with_its_children_and_says_so(zeus: Launcher) -> None:
     text, pids = interrupt(zeus, True, 0)
     assert "Ctrl-C: stopping Step 2.5" in text
-    assert "beyond us" in text
+    assert "check those hosts for leftover workers" in text
     assert "Traceback" not in text
     assert not any(alive(pid) for pid in pids)
 

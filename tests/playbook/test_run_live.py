@@ -33,7 +33,7 @@ def watch_clocks(launcher: Launcher) -> None:
         assert rc == 0, screen.text
         late = lateness(screen)
         assert len(late) == 9
-        assert "Step 2.5: ended well" in screen.text
+        assert "Step 2.5: finished successfully" in screen.text
         # The promise is for a host that is not itself short of CPU: only then is there a second try.
         if max(late) <= 2 or os.getloadavg()[0] <= (os.cpu_count() or 1):
             break
@@ -108,7 +108,7 @@ def test_silence_shows_a_sign_of_life_and_cron_sees_none(zeus: Launcher) -> None
     rc, text = zeus.play(survivor_npz_quiet=True)
     assert rc == 0
     assert "noise" not in text
-    assert "ended well" in text
+    assert "finished successfully" in text
 
 
 def test_dry_run_never_starts_it_and_says_what_it_would_start(zeus: Launcher) -> None:

@@ -185,7 +185,7 @@ def _take_up(job: _Job, found: Staged) -> Outcome:
     pending, digests = found.sidecar, found.digests
     _tidy(job, digests.sha256)
     if job.options.activate and not job.options.check:
-        activate(job.names, digests.sha256, expect=job.live_sha256, sidecars=True)
+        activate(job.names, digests.sha256, replaces=job.live_sha256, sidecars=True)
     job.clock.lap("write")
     notes = [*job.decision.notes, "An earlier run had staged this conversion: it was taken up, not repeated."]
     answer = _Answer(*digests[:3], pending, list(pending.get("warnings", [])), notes)
@@ -240,10 +240,10 @@ def _put(job: _Job, made: Made, is_live: bool) -> None:
     """Write what was made. Bytes that are live already only get their sidecar and mtime."""
     if is_live:
         refresh(job.names, made)
-        activate(job.names, made.sha256, expect=made.sha256, sidecars=True)
+        activate(job.names, made.sha256, replaces=made.sha256, sidecars=True)
         _tidy(job)
         return
     stage(job.names, made, job.decision.live)
     _tidy(job, made.sha256)
     if job.options.activate:
-        activate(job.names, made.sha256, expect=job.live_sha256, sidecars=True)
+        activate(job.names, made.sha256, replaces=job.live_sha256, sidecars=True)

@@ -14,18 +14,18 @@ from typing import Any
 
 from ansible.module_utils.survivor_npz.run.supervise import bundle, lease
 from ansible.module_utils.survivor_npz.run.supervise.home import read_json, records
-from ansible.module_utils.survivor_npz.run.supervise.lock import holder, orphaned, refusal
-from ansible.module_utils.survivor_npz.run.supervise.processes import Process, family, look_at, send
+from ansible.module_utils.survivor_npz.run.supervise.lock import in_the_way, refusal
+from ansible.module_utils.survivor_npz.run.supervise.processes import Process, family, look_at, matching, send
 from ansible.module_utils.survivor_npz.run.supervise.run import GRACE
 
 _LOST = (
-    "How this run of Step 2.5 ended is not known: its supervisor was killed, or the host restarted. "
-    "Its log may tell"
+    "How this run of Step 2.5 ended is unknown: its supervisor was killed or the host restarted. "
+    "Read the end of its log"
 )
 
 
 class RunError(Exception):
-    """What an operator must hear; `note` is the run in the way, if one is."""
+    """An error for the operator; `note` is the run in the way, if there is one."""
 
     def __init__(self, message: str, note: dict[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -60,7 +60,7 @@ def start(job: dict[str, Any]) -> dict[str, Any]:
             pass_fds=(its.fileno(),),
             start_new_session=True,
         )
-        child.returncode = 0  # it outlives us: nobody waits for it here
+        child.returncode = 0  # it outlives this process: nobody waits for it here
         its.close()
         if child.stdin is not None:
             with contextlib.suppress(BrokenPipeError), child.stdin as text:
@@ -77,7 +77,7 @@ def start(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def finished(directory: str, run: str | None = None) -> dict[str, Any]:
-    """Return the record of a run that is over (default: the last one), {} where there is none."""
+    """Return the record of a run that is over (default: the last one), {} if there is none."""
     paths = records(directory)
     chosen = [path for path in paths if run is None or os.path.basename(path) == run]
     record = read_json(os.path.join(chosen[-1], "record.json")) if chosen else {}
@@ -93,10 +93,8 @@ def query(directory: str) -> dict[str, Any]:
     Raises OSError.
     """
     known = lease.state(directory)
-    note = holder(directory)
-    if note is None:
-        note = orphaned(directory) or None
-    if note is None:
+    note = in_the_way(directory)
+    if not note:
         message = "Step 2.5 is not running"
         return {"running": False, "last": finished(directory), "message": message, **known}
     return {"running": True, **note, "message": refusal(note), **known}
@@ -130,11 +128,9 @@ def take_lease(
 def stop(directory: str, run: str | None = None) -> dict[str, Any]:
     """End the run that is on (only `run`, if given) with everything it started on this host.
 
-    Returns its record, {} where nothing runs. Raises RunError if it can't be ended.
+    Returns its record, {} if nothing runs. Raises RunError if it can't be ended.
     """
-    note = holder(directory)
-    if note is None:
-        note = orphaned(directory)
+    note = in_the_way(directory)
     if note and "run" not in note:
         raise RunError(refusal(note), note)
     if not note or (run is not None and note["run"] != run):
@@ -153,10 +149,24 @@ def stop(directory: str, run: str | None = None) -> dict[str, Any]:
         left = family(note["run"]) | _alive(left)
     if left := family(note["run"]) | _alive(left):
         pids = ", ".join(str(pid) for pid, _ in sorted(left))
-        trouble = f"Step 2.5 could not be ended: pids {pids} live on (another user's, or stuck in the kernel)"
+        trouble = (
+            f"Step 2.5 could not be ended: pids {pids} still run (another user's, or stuck in the kernel)"
+        )
         raise RunError(trouble, note)
     message = "Step 2.5 was stopped; it had lost its supervisor"
     return {**finished(directory, note["run"]), "verdict": "stopped", "message": message}
+
+
+def workers(directory: str, match: str) -> list[dict[str, Any]]:
+    """List the processes whose command line contains `match`, without those of the run that is on.
+
+    See processes.matching. Raises RunError for an empty text, OSError.
+    """
+    if not match.strip():
+        raise RunError("No text is given: set match to a part of the workers' command line")
+    note = in_the_way(directory)
+    own = family(note["run"], note["supervisor"]) if "run" in note else set()
+    return matching(match, own)
 
 
 def _alive(processes: set[Process]) -> set[Process]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import Any, NamedTuple
+from typing import Any
 
 from ansible.module_utils.survivor_npz.common import durable
 from ansible.module_utils.survivor_npz.common.digest import sha256_or_none, short
 from ansible.module_utils.survivor_npz.common.errors import SwitchError
-from ansible.module_utils.survivor_npz.switch.live import exclusive
+from ansible.module_utils.survivor_npz.switch.live import exclusive, put
 from ansible.module_utils.survivor_npz.switch.names import Names
+from ansible.module_utils.survivor_npz.switch.ownership import Ownership, give
 from ansible.module_utils.survivor_npz.switch.switch import stage_previous
 
 # Run by the host's own interpreter, with numpy: what a worker does with the file.
@@ -27,15 +28,7 @@ sys.exit(f"arrays of unequal length: {sorted(lengths)}" if len(lengths) != 1 els
 OPEN_SECONDS = 45
 
 
-class Ownership(NamedTuple):
-    """Owner and mode of a staged file; -1 leaves an id as it is."""
-
-    uid: int
-    gid: int
-    mode: int
-
-
-def make_directory(path: str, ownership: Ownership) -> None:
+def make_directory(path: str, owned: Ownership) -> None:
     """Make a directory and those above it that are missing."""
     missing = []
     while not os.path.isdir(path):
@@ -43,12 +36,11 @@ def make_directory(path: str, ownership: Ownership) -> None:
         path = os.path.dirname(path)
     for place in reversed(missing):
         durable.make_dir(place, 0o755)
-        if (ownership.uid, ownership.gid) != (-1, -1):
-            durable.chown(place, ownership.uid, ownership.gid)
+        give(place, owned._replace(mode=-1))
         durable.sync_dir(os.path.dirname(place))
 
 
-def spread(source: str, path: str, sha256: str, ownership: Ownership) -> None:
+def spread(source: str, path: str, sha256: str, owned: Ownership) -> None:
     """Stage a file's bytes beside the live copy `path`.
 
     Raises:
@@ -56,19 +48,14 @@ def spread(source: str, path: str, sha256: str, ownership: Ownership) -> None:
         OSError: as the system says it.
     """
     names = Names(path)
-    with open(source, "rb") as file:
-        data = file.read()
-    staged, temp = names.staged(sha256), Names.temp(names.staged(sha256))
-    durable.unlink(temp)
-    durable.write_file(temp, data, ownership.mode)
-    if sha256_or_none(temp) != sha256:
-        durable.unlink(temp)
-        raise SwitchError("corrupt", f"{source} no longer holds {short(sha256)}. Run again.")
-    if (ownership.uid, ownership.gid) != (-1, -1):
-        durable.chown(temp, ownership.uid, ownership.gid)
-    with exclusive(names):
-        durable.replace(temp, staged)
-        durable.sync_dir(names.directory)
+    with exclusive(names) as here:
+        staged = here.staged(sha256)
+        put(durable.copy, source, staged)
+        if sha256_or_none(staged) != sha256:
+            durable.unlink(staged)
+            raise SwitchError("corrupt", f"{source} no longer holds {short(sha256)}. Run again.")
+        give(staged, owned)
+        durable.sync_dir(here.directory)
 
 
 def received(path: str, sha256: str) -> None:
@@ -106,7 +93,7 @@ def open_with(python: str, path: str) -> None:
         raise SwitchError("cannot_open", f"{lines[-1]} ({python} opening {path})")
 
 
-def stage(part: dict[str, Any], sha256: str, ownership: Ownership, python: str) -> list[dict[str, Any]]:
+def stage(part: dict[str, Any], sha256: str, owned: Ownership, python: str) -> list[dict[str, Any]]:
     """Stage on one host what its part of the plan says.
 
     Args:
@@ -120,14 +107,14 @@ def stage(part: dict[str, Any], sha256: str, ownership: Ownership, python: str) 
         SwitchError, OSError: as the functions above.
     """
     for directory in part["directories"]:
-        make_directory(directory, ownership)
+        make_directory(directory, owned)
     for copy in part["restore"]:
         stage_previous(Names(copy["path"]), sha256, sidecars=copy["sidecars"])
     if part["receive"]:
         received(part["receive"], sha256)
     for path in part["spread"]:
         if Names(path).staged(sha256) != part["source"]:
-            spread(part["source"], path, sha256, ownership)
+            spread(part["source"], path, sha256, owned)
     wanted = [Names(copy["path"]).staged(sha256) for copy in part["switch"]]
     if part["receive"] and part["receive"] not in wanted:
         durable.unlink(part["receive"])

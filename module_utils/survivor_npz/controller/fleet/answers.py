@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible.module_utils.survivor_npz.controller.screen import harmless
+
 MOST_TEXT, MOST_ITEMS, MOST_DEPTH = 4000, 20000, 12
 # Keys of a result by which Ansible itself would act, change variables or print. None of our modules needs them.
 _KEPT_BY_ANSIBLE = ("changed", "failed", "msg", "skipped", "unreachable")
@@ -126,6 +128,15 @@ def _trim(value: Any, depth: int = 0) -> Any:
     )
 
 
+def _printable(value: Any) -> Any:
+    """`value` without anything that a terminal obeys: Ansible prints a diff as it is."""
+    if isinstance(value, Mapping):
+        return {key: _printable(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_printable(entry) for entry in value]
+    return harmless(value) if isinstance(value, str) else value
+
+
 def _fit(value: Any, shape: Any, where: str) -> Any:
     """`value` with the keys of `shape` only. Raises ValueError where it has another shape."""
     if isinstance(shape, Maybe):
@@ -166,8 +177,12 @@ def clean(module: str, result: Mapping[str, Any]) -> dict[str, Any]:
     """
     plain = _trim({key: value for key, value in result.items() if key not in (*_STEERING, "invocation")})
     kept = {key: value for key, value in plain.items() if not key.startswith(("ansible_", "_ansible"))}
-    for noisy in ("warnings", "deprecations", "exception", "module_stdout", "module_stderr", "diff"):
+    for noisy in ("deprecations", "exception", "module_stdout", "module_stderr"):
         kept.pop(noisy, None)
+    # Ansible would print warnings at once; the report has them at its end.
+    kept["warned"] = kept.pop("warnings", None) or []
+    if "diff" in kept:
+        kept["diff"] = _printable(kept["diff"])
     if kept.get("failed") or kept.get("unreachable") or kept.get("skipped"):
         kept["msg"] = readable(kept.get("msg"))
         return kept
@@ -183,7 +198,7 @@ def clean(module: str, result: Mapping[str, Any]) -> dict[str, Any]:
             "msg": f"the host's answer is not one of {module}: {error} is missing or has the wrong type. "
             "Check that host: its Python or the module's files there were tampered with, or are damaged.",
         }
-    return {**fitted, **{key: kept[key] for key in _KEPT_BY_ANSIBLE if key in kept}}
+    return {**fitted, **{key: kept[key] for key in (*_KEPT_BY_ANSIBLE, "diff") if key in kept}}
 
 
 def readable(message: Any) -> str:

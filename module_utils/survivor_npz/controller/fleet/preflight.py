@@ -59,6 +59,8 @@ def held(run: Any) -> str | None:
     lease = run.get("lease") if isinstance(run, Mapping) else None
     if not isinstance(lease, Mapping) or lease.get("expired") or lease.get("ended"):
         return None
+    if lease.get("trouble"):
+        return f"{lease['trouble']}."
     return (
         f"{lease.get('controller')} has been switching the fleet since {lease.get('begun_utc')} and holds the "
         f"lease until {lease.get('until')} (another {float(lease.get('left', 0)):.0f} s). Wait, then run again."

@@ -16,6 +16,7 @@ from typing import Any
 
 from .clocks import boot_id, uptime, utc
 from .home import home, is_at, make_private, open_lock, try_lock
+from .processes import plain
 
 LONGEST = 600.0  # seconds; a dead controller blocks nobody for longer
 _PATIENCE = 10.0
@@ -51,7 +52,7 @@ def read(directory: str) -> dict[str, Any]:
             raise _unknown(path, f"its key {key!r} is missing or has the wrong type")
     if found["number"] < 1:
         raise _unknown(path, "its number is less than 1")
-    return dict(found, controller=_plain(found["controller"]), begun_utc=_plain(found["begun_utc"]))
+    return dict(found, controller=plain(found["controller"], 200), begun_utc=plain(found["begun_utc"], 200))
 
 
 def _unknown(path: str, why: str) -> LeaseError:
@@ -59,10 +60,6 @@ def _unknown(path: str, why: str) -> LeaseError:
         f"{path} can't be used as a lease: {why}. The number of the newest transaction is unknown. "
         "Make sure that no other controller is at work, remove the file, and run again"
     )
-
-
-def _plain(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:200]
 
 
 def note(lease: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +136,7 @@ def take(
         lease = {
             "number": newest.get("number", 0) + 1,
             "token": token,
-            "controller": _plain(controller),
+            "controller": plain(controller, 200),
             "boot": boot_id(),
             "begun": moment,
             "expires": round(moment + seconds, 3),

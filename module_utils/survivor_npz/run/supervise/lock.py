@@ -1,4 +1,4 @@
-"""The launch lock of a pipeline directory: take it, or tell who holds it.
+"""The launch lock of a pipeline directory: take it, or say who holds it.
 
 The lock is an flock: it is held until the supervisor dies, however it dies. What is written in it is a note.
 """
@@ -16,7 +16,7 @@ from .processes import family, look_at
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer, not an error
-    """The pipeline directory has a run already; `note` is what is known of it."""
+    """The pipeline directory already has a run; `note` is what is known about it."""
 
     def __init__(self, note: dict[str, Any]) -> None:
         super().__init__(refusal(note))
@@ -48,7 +48,7 @@ def refusal(note: dict[str, Any]) -> str:
 def supervised(record: dict[str, Any]) -> bool:
     """Whether the supervisor of a run whose record says "running" is alive."""
     stat = look_at(record.get("supervisor", 0)) if record.get("state") == "running" else None
-    return stat is not None and stat[1] == record["supervisor_start"] and record["boot"] == boot_id()
+    return stat is not None and stat[1] == record.get("supervisor_start") and record.get("boot") == boot_id()
 
 
 def orphaned(directory: str) -> dict[str, Any]:
@@ -61,10 +61,9 @@ def orphaned(directory: str) -> dict[str, Any]:
         record = read_json(os.path.join(path, "record.json"))
         if supervised(record):
             return record
-        if record.get("state") == "running" and record.get("boot") == boot_id():
-            left = family(record["run"])
-            if left:
-                return dict(record, orphans=sorted(pid for pid, _ in left))
+        unended = record.get("state") == "running" and record.get("boot") == boot_id()
+        if unended and (left := family(os.path.basename(path))):
+            return dict(record, orphans=sorted(pid for pid, _ in left))
     return {}
 
 
@@ -93,6 +92,11 @@ def holder(directory: str) -> dict[str, Any] | None:
                 break
         time.sleep(0.05)  # just taken: its note is being written
     return found
+
+
+def in_the_way(directory: str) -> dict[str, Any]:
+    """Return the note of what keeps a run from starting, {} if nothing does. Raises OSError."""
+    return holder(directory) or orphaned(directory)
 
 
 def take_lock(directory: str) -> int:
