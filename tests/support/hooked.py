@@ -89,6 +89,26 @@ def line(home: Path) -> str:
     return environment().from_string(template).render(__survivor_npz_hook_home=str(home))
 
 
+def old_block(words: Sequence[str], python: str = sys.executable, checkout: str = str(ROOT)) -> str:
+    """Return what version 1.0 put after the script's first line: everything, between two marker lines."""
+    quoted = "".join(f"    {shlex.quote(word)} \\\n" for word in words)
+    entry = shlex.quote(f"{checkout}/module_utils/survivor_npz/entry.py")
+    python, checkout = shlex.quote(python), shlex.quote(checkout)
+    return f"""# >>> survivor-npz: managed by playbooks/hook.yml >>>
+# Converts, proves, then starts this script under its lock, log and record.
+if [ -z "${{SURVIVOR_NPZ_PROVEN_SHA256:-}}" ]; then
+  if [ ! -x {python} ] || [ ! -r {entry} ]; then
+    echo "survivor-npz: the checkout" {checkout} "is gone. Step 2.5 was NOT started." \\
+      "Run playbooks/hook.yml again, or take this block out of $0." >&2
+    exit 1
+  fi
+  exec {python} -I {entry} \\
+{quoted}    "--script=$0" "--shell=$(readlink "/proc/$$/exe")" "--flags=$-" -- "$@"
+fi
+# <<< survivor-npz: managed by playbooks/hook.yml <<<
+"""
+
+
 class Hooked:
     """The script, its directory, and what was seen of its runs.
 
@@ -96,9 +116,12 @@ class Hooked:
         root: an empty directory of the test's own.
         shebang: first line of the script.
         body: the rest of the script; writes down how it ran, unless the test says otherwise.
+        old: hook it as version 1.0 did.
     """
 
-    def __init__(self, root: Path, shebang: str = "#!/bin/bash", body: str = RECORDER) -> None:
+    def __init__(
+        self, root: Path, shebang: str = "#!/bin/bash", body: str = RECORDER, old: bool = False
+    ) -> None:
         self.directory = root / "pipe line"
         self.directory.mkdir(parents=True)
         self.script = self.directory / "run_scorer_meta_optimizer.sh"
@@ -115,9 +138,10 @@ class Hooked:
             "--option=given-option",
         ]
         home = self.directory / ".survivor_npz"
-        home.mkdir(0o700)
-        (home / "hook.sh").write_text(render(words))
-        self.script.write_text(f"{shebang}\n{line(home)}{body}")
+        if not old:
+            home.mkdir(0o700)
+            (home / "hook.sh").write_text(render(words))
+        self.script.write_text(f"{shebang}\n{old_block(words) if old else line(home)}{body}")
         self.script.chmod(0o755)
 
     def stand_in(self, behaviour: str = "", proof: str | None = None) -> None:

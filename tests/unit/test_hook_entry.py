@@ -218,6 +218,13 @@ def test_ansible_that_is_gone_stops_the_script(hooked: Hooked) -> None:
     not_started(hooked, hooked.run("100"), 127, "can't be started")
 
 
+def test_script_hooked_by_version_1_0_still_prepares_and_runs_after_an_upgrade(tmp_path: Path) -> None:
+    hooked = Hooked(tmp_path, old=True)
+    done = hooked.run(*ODD, env={"CODE": "7"})
+    assert (done.returncode, hooked.arguments) == (7, ODD), done.stderr
+    assert hooked.record["proved"] == ["zeus", "rig-6600"]
+
+
 @pytest.mark.parametrize("shell", ["bash", "dash"])
 def test_checkout_that_is_gone_stops_the_script(hooked: Hooked, shell: str) -> None:
     settings = hooked.directory / ".survivor_npz" / "hook.sh"
