@@ -117,8 +117,10 @@ def too_old(moments: Mapping[str, tuple[float, float]]) -> list[str]:
 def stamp(moments: Mapping[str, tuple[float, float]], first: Answer, lease: Answer) -> dict[str, Any]:
     """When the fleet was proven: the coordinator's boot, its clock before the oldest look, the transaction."""
     clock = min(there for there, _here in moments.values())
-    number = lease["number"] if "number" in lease else first["run"]["stamp"]["number"]
-    return {"boot": first["run"]["stamp"]["boot"], "clock": clock, "number": number}
+    seen = first["run"]["stamp"]
+    if "number" in lease:
+        return {"boot": seen["boot"], "clock": clock, "number": lease["number"], "token": lease["token"]}
+    return {"boot": seen["boot"], "clock": clock, "number": seen["number"]}
 
 
 def proof(
