@@ -164,7 +164,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         self._report["warnings"] = [*preflight.warnings(answers), *warned]
         if found:
             raise Stop(
-                "distribute",
+                "plan",
                 f"{', '.join(found)} can't take part; nothing live was changed on any host.",
                 found,
             )

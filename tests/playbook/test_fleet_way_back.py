@@ -29,7 +29,7 @@ def test_a_rig_vanishes_in_the_switch_and_those_switched_go_back(tmp_path: Path)
     assert fleet.starts == []
     assert {fleet.sha256(host) for host in fleet.hosts} == {old}
     assert named(run) == {"rig-6600": "old", "rig-6600b": "old", "zeus": "old"}
-    assert "STOPPED in activate" in run.tail
+    assert "STOPPED in switch" in run.tail
     fleet.heal()
     run = fleet.run()
     assert (run.rc, fleet.starts) == (0, ["7"]), run.out

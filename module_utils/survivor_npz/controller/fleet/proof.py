@@ -80,7 +80,7 @@ def latest(hosts: list[str], results: Mapping[str, Registered]) -> dict[str, Any
         results: `look`, `switched` and `reverted`, each by host.
 
     Returns:
-        By host a look, or the answer that takes its place, with `asked_at` and `by`, the task that it came from.
+        By host a look, or the answer that takes its place, with `by`, the task that it came from.
     """
     found: dict[str, Any] = {}
     for host in hosts:
@@ -92,7 +92,14 @@ def latest(hosts: list[str], results: Mapping[str, Registered]) -> dict[str, Any
         name, answer = max(answers, key=lambda item: float(item[1].get("asked_at") or 0))
         why = why_no_answer(answer, "look" if name != "look" else "copies")
         look = {"failed": True, "msg": why} if why else answer if name == "look" else answer["look"]
-        found[host] = {**look, "asked_at": answer.get("asked_at") or 0, "by": name}
+        found[host] = {**look, "by": name}
+        first = results["look"].get(host)
+        if name != "look" and why is None and why_no_answer(first, "copies") is None:
+            # What the change did not read again counts as of the first look, and so does the whole host.
+            read = {copy["path"] for copy in look["copies"]}
+            rest = [copy for copy in results["look"][host]["copies"] if copy["path"] not in read]
+            if any(must_be_right(copy) for copy in rest):
+                found[host] = {"copies": [*look["copies"], *rest], "by": "look"}
     return {host: found.get(host) for host in hosts}
 
 
