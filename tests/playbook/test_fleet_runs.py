@@ -193,7 +193,7 @@ def test_two_controllers_interleave(tmp_path: Path) -> None:
     assert fleet.starts == []
     assert "STOPPED in switch" in run.tail
     assert "changed since this run looked at it" in run.tail
-    assert run.report["fleet"][0]["action"] == "went back"
+    assert run.report["fleet"][0]["action"] == "reverted"
     assert fleet.sha256("rig-6600") == before == fleet.sha256("zeus")
     del fleet.hostvars["rig-6600b"]["survivor_npz_rig_python"]
     run = fleet.run("prepare.yml")
