@@ -164,7 +164,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         self._report["warnings"] = [*preflight.warnings(answers), *warned]
         if found:
             raise Stop(
-                "distribute",
+                "plan",
                 f"{', '.join(found)} can't take part; nothing live was changed on any host.",
                 found,
             )
@@ -238,7 +238,9 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         lead, goal, parts = str(team.coordinator), made["goal"], made["parts"]
         names = ("look", "switched", "reverted", "staged")
         results = dict(zip(names, self._registered(team.hosts, *names)))
-        latest = proof.latest(team.hosts, results)
+        lease = self._vars.get("__survivor_npz_lease")
+        lease = lease if isinstance(lease, Mapping) and "begun" in lease else {}
+        latest = proof.latest(team.hosts, results, lease)
         will = options["check"] and self._distributes(goal)
         unproven = proof.proof(latest, parts, goal, lead, options["convert"], will)
         last = self._vars.get("__survivor_npz_all_switched")
@@ -264,8 +266,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
             )
         if goal["due"] and not self._plays("convert"):
             return {"proven": False, "members": []}
-        lease = self._vars.get("__survivor_npz_lease")
-        waves = proof.waves(latest, results["look"][lead], lease if isinstance(lease, Mapping) else {})
+        waves = proof.waves(latest, results["look"][lead], lease)
         old = proof.too_old(waves)
         if (
             old
@@ -281,7 +282,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
             "sha256": goal["sha256"],
             "survivor_count": goal["survivor_count"],
             "hosts": team.hosts,
-            "stamp": proof.stamp(waves, results["look"][lead], lease if isinstance(lease, Mapping) else {}),
+            "stamp": proof.stamp(waves, results["look"][lead], lease),
         }
         if not options["check"]:
             self._report["proof"] = proven

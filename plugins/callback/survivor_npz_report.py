@@ -106,6 +106,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
         self.seconds: dict[str, float] = {}
         self.failures: dict[str, str] = {}
         self.failed_task: str | None = None
+        self.failed_phase: str | None = None
+        self.decided = False
         self.fatal_unreachable = False
         self.asked: dict[str, bool | None] = {}
         self._phase: str | None = None
@@ -146,6 +148,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
         """Count the time between tasks to the phase that a task's name begins with."""
         name = str(task.name or "").rpartition(" : ")[2]
         self._enter(name.split(" | ")[0] if " | " in name else "other")
+        if self._does(task, RUN):  # it may take hours: what is known to be wrong with it must not wait
+            self._show(*(f"WARNING: {warning}" for warning in self.sections.get("warnings") or []))
 
     @_careful
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
@@ -188,8 +192,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
 
     def _fail(self, result: Any, message: str) -> None:
         task = str(result._task._uuid)
+        self.decided = self._does(result._task, DECISION)
         if task != self.failed_task:
-            self.failed_task, self.failures = task, {}
+            self.failed_task, self.failed_phase, self.failures = task, self._phase, {}
         self.failures[result._host.get_name()] = message
 
     @_careful
@@ -215,10 +220,23 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
         stopped = bool(stats.failures) or self.fatal_unreachable
         self._enter(None)
         if self.is_ours and not self.has_worked and not stopped:
-            self._show("", f"Nothing was done: nothing of {self.playbook} ran on the fleet. {WHERE_TO_LOOK}")
+            self._show(
+                "", f"Nothing was done: nothing of {self.playbook} ran on the fleet. {self._left_out()}"
+            )
+            if self.playbook in reports.LAUNCHING:
+                self._show("Step 2.5 was NOT started.")
             raise SystemExit(2)  # Ansible's own exit code would be 0
         if self.sections or stopped:
             self._report(stopped)
+
+    @staticmethod
+    def _left_out() -> str:
+        """What in the command line left everything out, as far as it can be told."""
+        if context.CLIARGS.get("start_at_task"):
+            return "--start-at-task leaves out the guard, without which nothing else runs. Run the whole playbook."
+        if "always" in (context.CLIARGS.get("skip_tags") or []):
+            return "--skip-tags always leaves out the guard, without which nothing else runs. Run without it."
+        return WHERE_TO_LOOK
 
     def _at_exit(self) -> None:
         """Report a run that a signal ended: Ansible sends no statistics then."""
@@ -237,13 +255,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
             stopped=stopped,
             seconds=self.seconds,
             messages=self.failures,
+            phase=self.failed_phase,
             interrupted=self._signal,
         )
         live = {
             "switched": sorted(host for host, changed in self.asked.items() if changed),
             "unknown": sorted(host for host, changed in self.asked.items() if changed is None),
         }
-        self._show(*reports.lines(report, live))
+        self._show(*reports.lines(report, live, self.decided))
         self._save(report)
 
     def _show(self, *lines: str) -> None:

@@ -91,7 +91,7 @@ def test_a_switch_ends_with_a_look(two: list[Names], tmp_path: Path) -> None:
     for state, found in (("activated", NEW), ("reverted", OLD)):
         seen = switch(state, listed(two))["look"]
         alone = run_here(
-            "survivor_npz_copies",
+            "survivor_npz_look",
             {"directory": str(tmp_path), "paths": [one.live for one in two], "brief": True},
         )
         assert seen["copies"] == alone["copies"]

@@ -33,7 +33,7 @@ def test_status_shows_every_copy_while_a_rig_is_down(tmp_path: Path) -> None:
     assert same[("rig-6600", "distributed_prng_analysis")] is False
     assert status["faults"].keys() == {"rig-6600b"}
     assert status["same"] is False
-    assert any("stop, because of rig-6600b: unreachable" in line for line in status["would"])
+    assert any("refuse, because of rig-6600b: unreachable" in line for line in status["would"])
     assert "not convert (reason: fresh), 300 survivors" in status["would"]
     assert "NO" in run.tail
 
@@ -56,7 +56,9 @@ def test_rollback_brings_the_previous_npz_everywhere_and_pins_it(tmp_path: Path)
     assert run.rc == 0, run.out
     assert dry.changed == run.changed == ["rig-6600", "rig-6600b", "zeus"]
     assert {fleet.sha256(host) for host in fleet.hosts} == {first}
-    assert "rig-6600b" in run.out.split("Stage the NPZ on every rig that differs]")[1].split("TASK")[0]
+    assert (
+        "rig-6600b" in run.out.split("Copy the goal to every rig that lacks its bytes]")[1].split("TASK")[0]
+    )
     # A rollback after a rollback heals whom it missed, and never goes forward again.
     fleet.npz("rig-6600b").unlink()
     run = fleet.run("rollback.yml")
@@ -85,7 +87,7 @@ def test_garbage_was_brought_to_every_rig_and_proved(tmp_path: Path) -> None:
     before = fleet.tree()
     run = fleet.run("rollback.yml")
     assert run.rc != 0, run.out
-    assert "previous is no whole NPZ (" in run.tail
+    assert "previous is incomplete or damaged (" in run.tail
     assert fleet.tree() == before
     np.savez_compressed(previous, seeds=np.zeros(0, np.uint32))
     previous.with_name(previous.name + ".npz").replace(previous)
@@ -99,7 +101,7 @@ def test_garbage_was_brought_to_every_rig_and_proved(tmp_path: Path) -> None:
     run = fleet.run("step25.yml", "-e", "survivor_npz_convert=never")
     assert (run.rc != 0, fleet.starts) == (True, []), run.out
     assert "STOPPED in preflight" in run.tail
-    assert "is no whole NPZ (BadZipFile" in run.tail
+    assert "is incomplete or damaged (BadZipFile" in run.tail
     assert fleet.tree() == before
 
 
@@ -108,10 +110,12 @@ def test_status_of_a_part_of_the_fleet_and_of_a_misnamed_one(tmp_path: Path) -> 
     fleet.converge()
     run = fleet.run("status.yml", "--limit", "rig-6600")
     assert run.rc == 0, run.out
-    assert "not known of zeus, rig-6600b: not looked at (--limit)" in run.tail
+    assert "not known for zeus, rig-6600b: not checked (--limit)" in run.tail
     run = fleet.run("status.yml", "-e", "survivor_npz_coordinator_group=nope")
     assert run.rc == 0, run.out
-    assert run.report["status"]["would"] == ["stop: group nope must have exactly one host; it has: none."]
+    assert run.report["status"]["would"] == [
+        "refuse: The group nope must have exactly one host; it has none."
+    ]
     fleet.hostvars["rig-6600b"] = dict(GONE)
     run = fleet.run("status.yml", "-e", "survivor_npz_skip_rigs=rig-6600b")
     assert run.report["status"]["would"] == ["not convert (reason: fresh), 300 survivors"], run.out

@@ -45,7 +45,7 @@ def test_all_faults_of_all_hosts_come_at_once(tmp_path: Path) -> None:
         fleet,
         run,
         "rig-6600: unreachable",
-        "is missing. Create it",
+        "If survivor_npz_pipeline_dir is right, create it",
         "is a symlink to /dev/null",
         "two inventory names for one file",
         "train_history.json is missing",
@@ -80,7 +80,7 @@ def test_a_tag_leaves_out_conversion_and_distribution(tmp_path: Path) -> None:
     refused(fleet, run, "STOPPED in prove", "rig-6600:", "rig-6600 ")
     assert run.report["faults"].keys() == {"rig-6600"}
     run = fleet.run("step25.yml", "--skip-tags", "always")
-    refused(fleet, run, "the guard did not run")
+    refused(fleet, run, "--skip-tags always leaves out the guard")
 
 
 def test_text_from_the_command_line_counts_as_true_and_opens_gates(tmp_path: Path) -> None:
@@ -115,21 +115,11 @@ def test_step_2_5_started_while_we_staged(tmp_path: Path) -> None:
     assert {fleet.sha256(host) for host in fleet.hosts} == {old}
 
 
-def test_a_rig_vanishes_between_switch_and_proof(tmp_path: Path) -> None:
-    fleet = BreakableFleet(tmp_path / "fleet")
-    fleet.fault("rig-6600", "unreachable", '"brief": true')
-    run = fleet.run()
-    refused(fleet, run, "STOPPED in prove", "rig-6600: proof failed: became unreachable")
-    fleet.heal()
-    run = fleet.run()
-    assert (run.rc, fleet.starts) == (0, ["7"]), run.out
-
-
 def test_a_hung_disk_keeps_ssh_alive(tmp_path: Path) -> None:
     fleet = BreakableFleet(tmp_path / "fleet")
     fleet.fault("rig-6600", "hang", '"now": ')
     run = fleet.run(extra={"survivor_npz_task_timeout": 5})
-    refused(fleet, run, "rig-6600: preflight: no answer in time")
+    refused(fleet, run, "rig-6600: no answer in time")
 
 
 def test_a_misspelt_rig_is_left_out_silently(tmp_path: Path) -> None:

@@ -11,9 +11,7 @@ FAKESSH = Path(__file__).with_name("fakessh")
 # What stands in the module's arguments, as Ansible sends them, at each step of a rig.
 SWITCH = '"state": "activated"'
 WAY_BACK = '"state": "reverted"'
-PROOF = '"brief": true'
-PROBE = '"now": '
-STAGED = '"brief": false'
+LOOK = '"now": '
 
 
 class BreakableFleet(LocalFleet):

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
@@ -111,6 +112,12 @@ class LocalFleet:
         """The arguments of every start of the scorer double."""
         log = self.dir("zeus") / "started.log"
         return log.read_text().splitlines() if log.exists() else []
+
+    def wait_for_lease(self) -> None:
+        """Wait until the lease of a run that could not end it is over."""
+        lease = json.loads((self.dir("zeus") / ".survivor_npz" / "lease.json").read_text())
+        while not lease["ended"] and time.clock_gettime(time.CLOCK_BOOTTIME) < lease["expires"]:
+            time.sleep(0.1)
 
     def write_survivors(self, count: int, seed: int = 25) -> None:
         """Write Step 1's output anew."""

@@ -78,14 +78,28 @@ def test_lease_that_expired_while_its_holder_lives_passes_for_an_end(place: Plac
     b_takes(at, seconds=0.2)
     proven = stamp(at)
     until(lambda: lease.note(lease.read(at))["expired"], "the expiry")
-    a_is_refused(place, "never ended: .*expired at.*take it over", proven)
-    # A killed B blocks nobody: the next run takes over, clears what B staged, and looks again.
+    a_is_refused(place, "looked at before a transaction was over: .*expired at", proven)
+    assert place.run(stamp=stamp(at))["verdict"] == "ok", "a killed B blocks nobody"
     own = control.take_lease(at, A, "a@desk", 100, seen=proven["number"])
     assert own["previous"]["controller"] == WHO
     with pytest.raises(lease.LeaseError, match="lost"):
         lease.renew(at, B, 100)
     lease.end(at, A)
     assert place.run(stamp=stamp(at))["verdict"] == "ok"
+
+
+def test_restart_of_zeus_passes_for_the_end_of_a_lease(
+    place: Place, at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rigs did not restart: what B may do there it may do for as long as its lease was given."""
+    b_takes(at, seconds=100)
+    found = json.loads((Path(lease.home(at)) / "lease.json").read_text())
+    found.update(boot="an earlier boot")
+    (Path(lease.home(at)) / "lease.json").write_text(json.dumps(found))
+    monkeypatch.setattr(lease, "uptime", lambda: 99.0)
+    assert not lease.note(lease.read(at))["expired"]
+    monkeypatch.setattr(lease, "uptime", lambda: 101.0)
+    assert lease.note(lease.read(at))["expired"]
 
 
 @pytest.mark.parametrize("ended", [True, False])

@@ -36,6 +36,7 @@ def compose(
     stopped: bool,
     seconds: Mapping[str, float],
     messages: Mapping[str, str],
+    phase: str | None = None,
     interrupted: str = "",
 ) -> dict[str, Any]:
     """The report as JSON types.
@@ -43,6 +44,7 @@ def compose(
     Args:
         sections: what the decisions returned, merged.
         messages: by host, what the last failed task said.
+        phase: the one in which it failed.
         interrupted: name of the signal that ended the run; "" for none.
     """
     faults, run = sections.get("faults") or {}, sections.get("run") or {}
@@ -55,7 +57,7 @@ def compose(
         "skipped": (sections.get("options") or {}).get("skipped") or [],
         "fleet": sections.get("fleet") or [],
         "seconds": {phase: round(spent, 1) for phase, spent in seconds.items()},
-        "stopped_in": faults.get("phase") if stopped and faults.get("hosts") else None,
+        "stopped_in": (faults.get("phase") or phase) if stopped else None,
         "faults": faults.get("hosts") or {} if stopped else {},
         "messages": dict(messages) if stopped else {},
         "started": bool(run.get("started")),
@@ -64,16 +66,17 @@ def compose(
     }
 
 
-def lines(report: Mapping[str, Any], live: Mapping[str, Sequence[str]]) -> list[str]:
+def lines(report: Mapping[str, Any], live: Mapping[str, Sequence[str]], decided: bool = False) -> list[str]:
     """The report as lines.
 
     Args:
         live: `switched` and `unknown`: hosts whose live files changed, and those asked to switch that gave no
             answer; for a run that was interrupted.
+        decided: whether a decision over the fleet stopped the run, rather than one host's failure.
     """
     found = [""]
     if report.get("status"):
-        return found + _status(report["status"]) + _ending(report, live)
+        return found + _status(report["status"]) + _ending(report, live, decided)
     if report["fleet"]:
         found += [*table(report["fleet"], ["host", "before", "action", "proof"]), ""]
         found += [f"Left out by name: {rig} (survivor_npz_skip_rigs)." for rig in report["skipped"]]
@@ -85,7 +88,7 @@ def lines(report: Mapping[str, Any], live: Mapping[str, Sequence[str]]) -> list[
     if report.get("stop"):
         found.append(f"Stop: {report['stop']}")
     found += [line for line in report.get("summary") or [] if line]
-    return found + _ending(report, live)
+    return found + _ending(report, live, decided)
 
 
 def _conversion(report: Mapping[str, Any]) -> list[str]:
@@ -155,7 +158,7 @@ def _status(status: Mapping[str, Any]) -> list[str]:
     return [*found, "step25.yml would now:", *(f"  {action}" for action in status["would"])]
 
 
-def _ending(report: Mapping[str, Any], live: Mapping[str, Sequence[str]]) -> list[str]:
+def _ending(report: Mapping[str, Any], live: Mapping[str, Sequence[str]], decided: bool) -> list[str]:
     run = report["run"] or {}
     where = _where(run) if report["ok"] else ""
     message = str(run.get("message") or "")
@@ -165,7 +168,7 @@ def _ending(report: Mapping[str, Any], live: Mapping[str, Sequence[str]]) -> lis
     if report["interrupted"]:
         found += _interrupted(report, live)
     elif not report["ok"]:
-        found += _why(report)
+        found += _why(report, decided)
     expected = report["playbook"] in (LAUNCHING if report["ok"] else BEFORE_A_START)
     # A connection that was lost leaves it open.
     if expected and not report["started"] and run.get("verdict") != "lost" and not report["interrupted"]:
@@ -194,15 +197,15 @@ def _where(run: Mapping[str, Any]) -> str:
     return f" ({', '.join(known)})" if known else ""
 
 
-def _why(report: Mapping[str, Any]) -> list[str]:
+def _why(report: Mapping[str, Any], decided: bool) -> list[str]:
     by_message: dict[str, list[str]] = {}
     for host, message in report["messages"].items():
         by_message.setdefault(message, []).append(host)
     where = f" in {report['stopped_in']}" if report["stopped_in"] else ""
     found = []
     for message, hosts in by_message.items():
-        # A decision over the fleet is taken on the coordinator, but the hosts at fault follow.
-        text = message if report["faults"] else f"{', '.join(hosts)}: {message}"
+        # A decision over the fleet names the hosts at fault by itself.
+        text = message if decided else f"{', '.join(hosts)}: {message}"
         first, *rest = text.splitlines() or [""]
         found += [f"STOPPED{where}: {first}", *(f"  {line}" for line in rest)]
     for host, faults in report["faults"].items():

@@ -24,13 +24,12 @@ _PATIENCE_S = 10.0
 
 def _demand_mine(info: os.stat_result, path: str) -> None:
     """Refuse another user's lock: its owner can hold it forever. The launch lock has the same rule."""
-    me = os.geteuid()
-    if info.st_uid != me:
-        owner = user_name(info.st_uid)
+    me, owner = user_name(os.geteuid()), user_name(info.st_uid)
+    if info.st_uid != os.geteuid():
         raise SwitchError(
             "foreign_lock",
-            f"{path} belongs to {owner}, and this task, which runs as {user_name(me)}, needs it for its own "
-            f"lock. Run as {owner}; or, if no run of {owner}'s is on, remove {path} and run again.",
+            f"{path} belongs to {owner}, and this task, which runs as {me}, needs it for its own lock. "
+            f"Run as {owner}; or, if no run of {owner}'s is on, do as root: chown -R {me} {path}",
         )
 
 

@@ -78,7 +78,8 @@ def from_previous(look: Answer, json_name: str) -> dict[str, Any]:
     source: Answer = next((file for file in look["files"] if file["name"] == json_name), {})
     pin = {name: source.get(name) for name in ("path", "size", "mtime_ns")}
     held = main.get("pin") or {}
-    stays = bool(main["sha256"]) and held.get("sha256") == main["sha256"] and held.get("source") == pin
+    is_rollback = bool(held) and not held.get("unconverted")
+    stays = is_rollback and held.get("sha256") == main["sha256"] and held.get("source") == pin
     kept: Answer = main if stays else main["previous"] or {}
     refused = _no_way_back(kept, main["path"])
     if refused:

@@ -35,6 +35,6 @@ def state(copy: Answer, sha256: str | None, follows: bool = False) -> str:
     if copy["kind"] == "absent":
         return "missing"
     if copy["sha256"] is None:
-        return "unreadable"
+        return "unreadable" if copy["kind"] == "file" else str(copy["kind"])
     word = "corrupt" if copy.get("fault") else "outdated" if sha256 is not None else "holds"
     return f"{word} {short(copy['sha256'])}"

@@ -38,7 +38,8 @@ def part_of(look: Answer, goal: Mapping[str, Any], convert: str, coordinator: bo
     Returns:
         `directories` to make, `clean` (copies beside which dead runs left files), `restore` (copies whose
         previous file is the goal), `receive` (path that gets the content over the network, or None), `spread`
-        (staged files to make from `source`), `switch` (`path`, `replaces`, `sidecars`), `attributes` (paths),
+        (staged files to make from `source`), `switch` (`path`, `replaces`, `sidecars`), `attributes` (paths), `rest`
+        (paths with nothing to do, which the look after the switch reads too),
         `open` (whether the host's own Python must open it), `changes` (bool), `before` and `action`.
     """
     sha256 = goal["sha256"]
@@ -47,7 +48,7 @@ def part_of(look: Answer, goal: Mapping[str, Any], convert: str, coordinator: bo
     wanted = {**look["asked"], **names}
     follows = coordinator and convert == "never"
     part: dict[str, Any] = {
-        name: [] for name in ("directories", "clean", "restore", "spread", "switch", "attributes")
+        name: [] for name in ("directories", "clean", "restore", "spread", "switch", "attributes", "rest")
     }
     source: str | None = None
     before: list[str] = []
@@ -64,6 +65,8 @@ def part_of(look: Answer, goal: Mapping[str, Any], convert: str, coordinator: bo
             source = source or copy["path"]
             if _other_attributes(copy, wanted):
                 part["attributes"].append(copy["path"])
+            elif copy["kind"] == "file":
+                part["rest"].append(copy["path"])
             continue
         if not copy["directory"]["exists"]:
             part["directories"].append(copy["directory"]["path"])

@@ -73,27 +73,39 @@ def answered(hosts: list[str], answers: Registered) -> bool:
     )
 
 
-def latest(hosts: list[str], results: Mapping[str, Registered]) -> dict[str, Any]:
+def latest(hosts: list[str], results: Mapping[str, Registered], lease: Answer) -> dict[str, Any]:
     """Each host's most recent look in this run: after a change, the one that the change ended with.
 
     Args:
         results: `look`, `switched` and `reverted`, each by host.
+        lease: what taking the lease registered; empty where none was taken.
 
     Returns:
-        By host a look, or the answer that takes its place, with `asked_at` and `by`, the task that it came from.
+        By host a look, or the answer that takes its place, with `by`, the task that it came from; None for none.
     """
-    found: dict[str, Any] = {}
-    for host in hosts:
-        answers = [
-            (name, results[name][host]) for name in ("look", "switched", "reverted") if host in results[name]
-        ]
-        if not answers:
-            continue
-        name, answer = max(answers, key=lambda item: float(item[1].get("asked_at") or 0))
-        why = why_no_answer(answer, "look" if name != "look" else "copies")
-        look = {"failed": True, "msg": why} if why else answer if name == "look" else answer["look"]
-        found[host] = {**look, "asked_at": answer.get("asked_at") or 0, "by": name}
-    return {host: found.get(host) for host in hosts}
+    return {
+        host: _latest({name: answers.get(host) for name, answers in results.items()}, lease) for host in hosts
+    }
+
+
+def _latest(answers: Registered, lease: Answer) -> Any:
+    first = answers["look"]
+    if first is None:
+        return None
+    # Every change follows the lease; a look that does too is the one repeated before a start.
+    is_repeated = "asked_at" in lease and float(first.get("asked_at") or 0) > lease["asked_at"]
+    name = next((name for name in ("reverted", "switched") if answers[name] is not None), "look")
+    if name == "look" or is_repeated:
+        return {**first, "by": "look"}
+    why = why_no_answer(answers[name], "look")
+    if why:
+        return {"failed": True, "msg": why, "by": name}
+    # What the change did not read again counts as of the first look, and so does the whole host.
+    read = {copy["path"] for copy in answers[name]["look"]["copies"]}
+    rest = [copy for copy in first.get("copies", []) if copy["path"] not in read and must_be_right(copy)]
+    if rest:
+        return {"copies": [*answers[name]["look"]["copies"], *rest], "by": "look"}
+    return {**answers[name]["look"], "by": name}
 
 
 def waves(looks: Registered, first: Answer, lease: Answer) -> dict[str, tuple[float, float]]:
@@ -117,8 +129,10 @@ def too_old(moments: Mapping[str, tuple[float, float]]) -> list[str]:
 def stamp(moments: Mapping[str, tuple[float, float]], first: Answer, lease: Answer) -> dict[str, Any]:
     """When the fleet was proven: the coordinator's boot, its clock before the oldest look, the transaction."""
     clock = min(there for there, _here in moments.values())
-    number = lease["number"] if "number" in lease else first["run"]["stamp"]["number"]
-    return {"boot": first["run"]["stamp"]["boot"], "clock": clock, "number": number}
+    seen = first["run"]["stamp"]
+    if "number" in lease:
+        return {"boot": seen["boot"], "clock": clock, "number": lease["number"], "token": lease["token"]}
+    return {"boot": seen["boot"], "clock": clock, "number": seen["number"]}
 
 
 def proof(

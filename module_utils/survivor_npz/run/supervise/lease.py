@@ -62,13 +62,22 @@ def _unknown(path: str, why: str) -> LeaseError:
     )
 
 
+def ends(lease: dict[str, Any]) -> float:
+    """When a lease ends at the latest, in seconds of this boot's clock.
+
+    Every host may switch until then by a clock of its own. After a restart of this one all that is known is
+    that the lease began before: as many seconds after the restart as it was given, it is over everywhere.
+    """
+    restarted = lease["boot"] != boot_id()
+    return float(lease["expires"] - lease["begun"] if restarted else lease["expires"])
+
+
 def note(lease: dict[str, Any]) -> dict[str, Any]:
-    """Describe a lease to people; {} for none. `left` is in seconds, `expired` also true after a restart."""
+    """Describe a lease to people; {} for none. `left` is in seconds."""
     if not lease:
         return {}
-    left = round(lease["expires"] - uptime(), 1)
-    until = utc(left) if lease["boot"] == boot_id() else None
-    left = max(0.0, left) if until else 0.0
+    left = round(ends(lease) - uptime(), 1)
+    until, left = utc(left), max(0.0, left)
     kept = {key: lease[key] for key in ("number", "token", "controller", "begun_utc", "ended")}
     return {**kept, "until": until, "left": left, "expired": not left}
 
@@ -95,8 +104,7 @@ def who(lease: dict[str, Any]) -> str:
     elif known["left"]:
         end = f"until {known['until']} ({known['left']:.0f} s left)"
     else:
-        moment = f"at {known['until']}" if known["until"] else "with a restart of this host"
-        end = f"expired {moment} without having ended"
+        end = f"expired at {known['until']} without having ended"
     return f"{known['controller']}, transaction {known['number']}, begun {known['begun_utc']}, {end}"
 
 

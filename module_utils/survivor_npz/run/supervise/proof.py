@@ -34,8 +34,9 @@ def stale(directory: str, stamp: dict[str, Any]) -> str:
     token = stamp.get("token", "")
     trouble = lease.conflict(newest, number, token)
     if not trouble and newest and newest["token"] != token and not newest["ended"]:
-        # Its holder may be alive and switch another host: only a run that takes over can rule that out.
-        trouble = f"A transaction never ended: {lease.who(newest)}. Run again to take it over"
+        # No host switches after the end of a lease, and each look waits for a rename that is under way.
+        if float(stamp["clock"]) < lease.ends(newest):
+            trouble = f"Hosts were looked at before a transaction was over: {lease.who(newest)}. Run again"
     if not trouble and not -1 <= age <= LOOK_AGE:
         trouble = (
             f"The hosts were last looked at {age:.0f} s ago; at most {LOOK_AGE:g} s is allowed. Run again"

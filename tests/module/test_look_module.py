@@ -1,4 +1,4 @@
-"""survivor_npz_copies: one look tells all, writes nothing, and believes no name."""
+"""survivor_npz_look: one look tells all, writes nothing, and believes no name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NPZ = "bidirectional_survivors_binary.npz"
 
 def look(place: Path, check: bool = False, **more: Any) -> Dict[str, Any]:
     args = {"directory": str(place), "paths": [NPZ], **more}
-    found = run_here("survivor_npz_copies", args, check=check)
+    found = run_here("survivor_npz_look", args, check=check)
     assert found["changed"] is False
     return found
 
