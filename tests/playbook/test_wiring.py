@@ -65,7 +65,7 @@ class Wired:
         """Run a line as cron does: sh, no terminal, hardly any environment, a session of its own."""
         options = {"env": self.env(), "stdin": subprocess.DEVNULL, "start_new_session": True, **options}
         return subprocess.run(
-            ["/bin/sh", "-c", line], capture_output=True, text=True, check=False, timeout=120, **options
+            ["/bin/sh", "-c", line], capture_output=True, text=True, check=False, timeout=600, **options
         )
 
     def proven(self) -> bool:
@@ -79,7 +79,9 @@ class Wired:
 @pytest.fixture(scope="module")
 def wired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wired]:
     wired = Wired(tmp_path_factory.mktemp("wired"))
-    hooked = wired.fleet.run("hook.yml", extra={"survivor_npz_hook_checkout": str(wired.checkout)})
+    hooked = wired.fleet.run(
+        "hook.yml", extra={"survivor_npz_hook_checkout": str(wired.checkout)}, timeout=600
+    )
     assert hooked.rc == 0, hooked.out
     yield wired
     shutil.rmtree(wired.temp, ignore_errors=True)
@@ -209,7 +211,7 @@ def test_laptop_hooks_the_script_on_zeus_with_zeus_own_checkout(wired: Wired, tm
         words = wired.text("laptop").split()
         assert words[:2] == ["ansible-playbook", "playbooks/hook.yml"]
         control = {"ANSIBLE_SSH_CONTROL_PATH_DIR": str(tmp_path / "cp")}
-        run = fleet.run("hook.yml", *words[2:], env=control)
+        run = fleet.run("hook.yml", *words[2:], env=control, timeout=600)
     finally:
         sshd.cut()
     assert run.rc == 0, run.out
