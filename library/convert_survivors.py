@@ -61,7 +61,8 @@ attributes:
     support: full
     description: A second run changes nothing.
   platform:
-    description: Linux. Other systems lack what it uses (C(O_NOFOLLOW), C(prctl), C(/proc)).
+    description: Operating systems on which the module runs.
+    details: Linux only, because it needs C(prctl) and C(/proc).
     platforms: posix
     support: partial
 requirements:
@@ -109,8 +110,7 @@ survivor_count:
   type: int
   sample: 98172
 sha256:
-  description:
-    - SHA-256 of the NPZ that is live or about to be. In check mode, of the one that a conversion would give.
+  description: SHA-256 of the NPZ that is live or about to be, or in check mode would be.
   returned: success
   type: str
 checksum:
@@ -139,8 +139,7 @@ staged:
   returned: success
   type: str
 source:
-  description:
-    - The JSON's C(size), C(mtime_ns) and C(sha256). C(sha256) is null if no conversion recorded it.
+  description: The JSON's C(size), C(mtime_ns) and C(sha256), which is null if no conversion recorded it.
   returned: success
   type: dict
 live_sha256:
@@ -152,8 +151,7 @@ live_is_symlink:
   returned: success
   type: bool
 foreign:
-  description:
-    - Whether the live NPZ is kept although another program wrote it. A warning names it.
+  description: Whether the live NPZ is kept although another program wrote it. A warning names it.
   returned: success
   type: bool
 notes:
@@ -162,8 +160,7 @@ notes:
   type: list
   elements: str
 left_out:
-  description:
-    - Keys of the JSON that no array holds, each with its number of records. The first 1,000 in sorted order.
+  description: Keys that no array holds, each with its number of records. The first 1,000 in sorted order.
   returned: success
   type: dict
   sample: {prng_base: 98172, sessions: 98172}
@@ -221,30 +218,19 @@ class _Module(AnsibleModule):  # type: ignore[misc] # Ansible ships no types
         return result
 
 
-def _result(outcome: api.Outcome) -> dict[str, Any]:
-    result = outcome._asdict()
-    for internal in ("warnings", "live_mtime_ns", "live_count"):
-        del result[internal]
-    return result
-
-
 def _diff(outcome: api.Outcome, attributes: dict[str, Any]) -> dict[str, Any]:
-    before = {
-        "npz_sha256": outcome.live_sha256,
-        "npz_mtime_ns": outcome.live_mtime_ns,
-        "survivor_count": outcome.live_count,
-    }
-    after = dict(before)
+    names = ("npz_sha256", "npz_mtime_ns", "survivor_count")
+    before = dict(zip(names, (outcome.live_sha256, outcome.live_mtime_ns, outcome.live_count)))
+    after = before
     if outcome.changed or outcome.staged:
-        after = {
-            "npz_sha256": outcome.sha256,
-            "npz_mtime_ns": outcome.source["mtime_ns"],
-            "survivor_count": outcome.survivor_count,
-        }
+        after = dict(zip(names, (outcome.sha256, outcome.source["mtime_ns"], outcome.survivor_count)))
     header = f"{outcome.dest} ({outcome.reason}: {outcome.why}; JSON mtime_ns {outcome.source['mtime_ns']})"
-    before.update(attributes.get("before", {}))
-    after.update(attributes.get("after", {}))
-    return {"before_header": header, "after_header": header, "before": before, "after": after}
+    return {
+        "before_header": header,
+        "after_header": header,
+        "before": {**before, **attributes.get("before", {})},
+        "after": {**after, **attributes.get("after", {})},
+    }
 
 
 def _set_attributes(module: AnsibleModule, outcome: api.Outcome, diff: dict[str, Any]) -> bool:
@@ -264,14 +250,12 @@ def _run(module: AnsibleModule) -> None:
         api.Options(
             src=os.path.abspath(params["src"]),
             dest=os.path.abspath(params["dest"]),
-            force=params["force"],
-            prng_encoding=params["prng_encoding"],
-            workers=params["workers"],
-            activate=params["activate"],
             check=module.check_mode,
+            **{name: params[name] for name in ("force", "prng_encoding", "workers", "activate")},
         )
     )
-    result = _result(outcome)
+    internal = ("warnings", "live_mtime_ns", "live_count")
+    result = {key: value for key, value in outcome._asdict().items() if key not in internal}
     attributes: dict[str, Any] = {}
     result["changed"] = _set_attributes(module, outcome, attributes) or outcome.changed
     if module._diff:
@@ -288,12 +272,6 @@ def main() -> None:
         _run(module)
     except ConvertError as error:
         module.fail_json(msg=error.message, code=error.code)
-    except OSError as error:
-        module.fail_json(
-            code="system",
-            msg=f"{error.filename or module.params['dest']}: {error.strerror or error}. "
-            "Fix this, then run again.",
-        )
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         module.fail_json(

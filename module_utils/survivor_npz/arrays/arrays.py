@@ -83,7 +83,7 @@ def _note_losses(
 ) -> None:
     """Count what float32 turned into 0, and the integers that it rounded."""
     if np.count_nonzero(double) != np.count_nonzero(single):
-        tally.vanished[key] = column.count((single == 0) & (double != 0))
+        tally.counts["vanished", key] = column.count((single == 0) & (double != 0))
     size = np.abs(double)
     if not has_ints or size.max() <= _EXACT_IN_FLOAT32:
         return
@@ -96,7 +96,7 @@ def _note_losses(
         value = column.values[i]
         lost[i] = type(value) is int and int(single[i]) != value
     if lost.any():
-        tally.rounded[key] = column.count(lost)
+        tally.counts["rounded", key] = column.count(lost)
 
 
 def _rates(checker: Checker) -> Arrays:
@@ -126,7 +126,7 @@ def _rates(checker: Checker) -> Arrays:
             continue
         borrowed = int(np.count_nonzero(present[other_key] & ~has_own))
         if borrowed:
-            tally.borrowed[field.key] = borrowed
+            tally.counts["borrowed", field.key] = borrowed
         arrays[field.array] = own if has_own.all() else np.where(has_own, own, other)
     return arrays
 

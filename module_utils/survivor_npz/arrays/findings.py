@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from typing import NamedTuple
 
 FAULTS_KEPT = 5
@@ -92,13 +93,8 @@ class Tally:
         self.missing: dict[str, Seen] = {}
         self.unknown_prng = Names()
         self.other_keys = Names()
-        self.borrowed: dict[str, int] = {}
-        self.rounded: dict[str, int] = {}
-        self.vanished: dict[str, int] = {}
-        self.hybrid_as_base: dict[str, int] = {}
-        self.falling: dict[str, int] = {}
-        self.disagreeing = 0
-        self.from_base = 0
+        # Records by what was noticed (a word that convert/checks.py explains) and its key or name.
+        self.counts: Counter[tuple[str, str]] = Counter()
 
     def fault(self, fault: Fault) -> None:
         """Keep one of the first faults. They arrive in the order of the records, one per record."""
@@ -118,12 +114,7 @@ class Tally:
             self.missing[key] = _join(self.missing.get(key), seen, base) or seen
         self.unknown_prng.join(more.unknown_prng, base)
         self.other_keys.join(more.other_keys, base)
-        for name in ("borrowed", "rounded", "vanished", "hybrid_as_base", "falling"):
-            counts: dict[str, int] = getattr(self, name)
-            for key, count in getattr(more, name).items():
-                counts[key] = counts.get(key, 0) + count
-        self.disagreeing += more.disagreeing
-        self.from_base += more.from_base
+        self.counts.update(more.counts)
 
 
 def _join(first: Seen | None, second: Seen | None, base: int) -> Seen | None:

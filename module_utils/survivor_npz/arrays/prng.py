@@ -28,7 +28,7 @@ def prng_ids(checker: Checker, encoding: str, modes: NDArray[np.uint8] | None) -
     if column.has_missing:
         by_base = column.expand(column.missing())
         base = _bases(checker, by_base)
-        checker.tally.from_base = int(np.count_nonzero(by_base))
+        checker.tally.counts["from_base", "prng_type"] = int(np.count_nonzero(by_base))
         is_bad = is_bad or base is None
     if is_bad or modes is None:
         return None
@@ -100,7 +100,7 @@ def _encode(
             continue
         ids[mask] = found
         if encoding == "legacy" and name.endswith(HYBRID):
-            tally.hybrid_as_base[name] = tally.hybrid_as_base.get(name, 0) + count
+            tally.counts["hybrid_as_base", name] += count
         if (HYBRID in name) != (mode == variable):
-            tally.disagreeing += count
+            tally.counts["disagreeing", "prng_type"] += count
     return ids

@@ -19,8 +19,8 @@ from ansible.module_utils.survivor_npz.convert.freshness import Decision, Staged
 from ansible.module_utils.survivor_npz.convert.libraries import demand_libraries
 from ansible.module_utils.survivor_npz.convert.stage import (
     Made,
-    System,
     demand_places,
+    explained,
     refresh,
     refusal,
     stage,
@@ -139,7 +139,7 @@ def run(options: Options) -> Outcome:
     """
     names = Names(options.dest)
     try:
-        with System(names):
+        with explained(names):
             return _run(options, names)
     except SwitchError as error:
         if isinstance(error.__cause__, OSError):

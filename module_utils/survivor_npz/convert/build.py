@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import gc
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable
 
 import numpy as np
 from ansible.module_utils.survivor_npz.arrays.findings import Tally
@@ -35,9 +37,7 @@ _FEW_VALUES = 16
 _SAMPLE = 1 << 16
 
 
-class _Slice(NamedTuple):
-    columns: dict[str, NDArray[Any]]
-    stored: int
+_Slice = dict[str, NDArray[Any]]
 
 
 class _Columns:
@@ -52,23 +52,13 @@ class _Columns:
         name = field.array
         if self._from_counts and field.key in schema.COUNT_FOR_RATE:
             name = schema.COUNT_FOR_RATE[field.key]
-        parts = [piece.columns[name][: piece.stored] for piece in self._slices]
+        parts = [piece[name] for piece in self._slices]
         return np.concatenate(parts) if parts else np.zeros(0, field.dtype)
 
 
-class _Digest:
-    """SHA-256 of the JSON, computed while the workers parse."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self.value = ""
-
-    def compute(self) -> None:
-        if not self.value:
-            self.value = self._source.sha256()
-
-
-def _read_all(how: Reading, span: Span, workers: int, digest: _Digest) -> tuple[list[_Slice], Tally]:
+def _read_all(
+    how: Reading, span: Span, workers: int, digest: Callable[[], str]
+) -> tuple[list[_Slice], Tally]:
     """All records between the brackets, by `workers` processes; `digest` is computed meanwhile."""
     gaps: list[Gap] = []
     size = span.end - span.start
@@ -89,7 +79,7 @@ def _read_all(how: Reading, span: Span, workers: int, digest: _Digest) -> tuple[
 
 
 def _read_plan(
-    how: Reading, segments: list[Segment], workers: int, digest: _Digest
+    how: Reading, segments: list[Segment], workers: int, digest: Callable[[], str]
 ) -> tuple[list[_Slice], Tally, int | None]:
     """The segments in order, up to the first broken one, and where that is."""
     store, total = Store(segments), Tally()
@@ -98,9 +88,10 @@ def _read_plan(
         return read_segment(how, segments[number], store.columns(number))
 
     slices: list[_Slice] = []
-    for number, result in enumerate(run_tasks(task, len(segments), workers, digest.compute)):
+    for number, result in enumerate(run_tasks(task, len(segments), workers, digest)):
         total.add(result.tally)
-        slices.append(_Slice(store.columns(number), result.stored))
+        columns = store.columns(number)
+        slices.append({name: array[: result.stored] for name, array in columns.items()})
         if result.broken is not None:
             return slices, total, result.broken
     return slices, total, None
@@ -118,23 +109,16 @@ def _count_duplicates(seeds: NDArray[Any]) -> tuple[int, int]:
     return int(np.count_nonzero(ordered[1:] == ordered[:-1])), unordered
 
 
-def _count_distinct(column: NDArray[Any]) -> int:
-    ordered = np.sort(column)
-    return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + min(len(ordered), 1)
-
-
 def _few_values(columns: _Columns) -> dict[str, int]:
-    """Match arrays with few distinct values, and how many."""
+    """Match arrays with few distinct values, and how many they have."""
     few: dict[str, int] = {}
     for field in FIELDS:
         if field.kind == schema.RATE:
             column = columns(field)
-            distinct = _count_distinct(column[:_SAMPLE])
-            if len(column) > _SAMPLE and distinct <= _FEW_VALUES:
-                distinct = _count_distinct(column)
-            if distinct <= _FEW_VALUES < len(column):
-                few[field.array] = distinct
-    return few
+            # Sorting all of a large column takes time, and its beginning almost always suffices.
+            if len(np.unique(column[:_SAMPLE])) <= _FEW_VALUES < len(column):
+                few[field.array] = len(np.unique(column))
+    return {name: number for name, number in few.items() if number <= _FEW_VALUES}
 
 
 def build(
@@ -161,7 +145,7 @@ def build(
     collecting = gc.isenabled()
     gc.disable()
     try:
-        with Source(src) as source:
+        with contextlib.closing(Source(src)) as source:
             slices, tally, digest = _read(source, prng_encoding, workers, piece_bytes)
             source.check_unchanged()
             lap("read")
@@ -197,7 +181,7 @@ def build(
 def _read(source: Source, encoding: str, workers: int, piece_bytes: int) -> tuple[list[_Slice], Tally, str]:
     """All records as slices of columns, what was noticed, and the JSON's SHA-256."""
     span = find_span(source)
-    digest = _Digest(source)
+    digest = functools.lru_cache(maxsize=None)(source.sha256)
     slices: list[_Slice] = []
     tally = Tally()
     if span:
@@ -205,8 +189,7 @@ def _read(source: Source, encoding: str, workers: int, piece_bytes: int) -> tupl
         piece_bytes = max(1, min(piece_bytes, MAX_RECORD))
         how = Reading(source, separator, Splitter(separator), encoding, piece_bytes)
         slices, tally = _read_all(how, span, workers, digest)
-    digest.compute()
-    return slices, tally, digest.value
+    return slices, tally, digest()
 
 
 def _describe(

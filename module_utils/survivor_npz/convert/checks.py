@@ -10,6 +10,14 @@ from ansible.module_utils.survivor_npz.common.quote import quote
 from ansible.module_utils.survivor_npz.npz import schema
 
 _NAMES_LISTED = 50
+_WARNINGS = {
+    "borrowed": "took the other direction's rate because their own is missing",
+    "rounded": "with an integer that float32 can't represent exactly; it was rounded",
+    "vanished": "with a value so small that float32 makes it 0",
+    "hybrid_as_base": "with a hybrid PRNG, which the legacy table encodes as its base",
+    "falling": "with a larger value before a smaller one: the difference is negative",
+    "disagreeing": "in which it disagrees with skip_mode",
+}
 _AGAIN = "Nothing was replaced. Correct Step 1 (window_optimizer.py) and run it again."
 
 
@@ -98,16 +106,7 @@ def warnings(tally: Tally, from_counts: bool, duplicates: int, unordered: int) -
     if missing:
         fields = ", ".join(f"{key} ({count:,})" for key, count in missing.items())
         found.append(f"Missing fields became 0 (number of records): {fields}.")
-    for counts, text in (
-        (tally.borrowed, "took the other direction's rate because their own is missing"),
-        (tally.rounded, "with an integer that float32 can't represent exactly; it was rounded"),
-        (tally.vanished, "with a value so small that float32 makes it 0"),
-        (tally.hybrid_as_base, "with a hybrid PRNG, which the legacy table encodes as its base"),
-        (tally.falling, "with a larger value before a smaller one: the difference is negative"),
-    ):
-        found += [f"{key}: {_records(count)} {text}." for key, count in sorted(counts.items())]
-    if tally.disagreeing:
-        found.append(f"prng_type disagrees with skip_mode in {_records(tally.disagreeing)}.")
+    found += _counted(tally, _WARNINGS)
     if duplicates:
         found.append(f"Duplicate seeds: {_records(duplicates)}.")
     if unordered:
@@ -121,12 +120,20 @@ def warnings(tally: Tally, from_counts: bool, duplicates: int, unordered: int) -
 def notes(tally: Tally, few_values: dict[str, int]) -> list[str]:
     """What is worth knowing and needs no action."""
     found = [
-        f"{name} has {count} distinct value{'' if count == 1 else 's'}, which is normal for small windows."
-        for name, count in few_values.items()
+        f"{name} has {number} distinct value{'' if number == 1 else 's'}, which is normal for small windows."
+        for name, number in few_values.items()
     ]
-    if tally.from_base:
-        found.append(f"prng_type was derived from prng_base in {_records(tally.from_base)}.")
-    return found
+    return found + _counted(tally, {"from_base": "without it; it was derived from prng_base"})
+
+
+def _counted(tally: Tally, texts: dict[str, str]) -> list[str]:
+    """A sentence for each count of these, in their order."""
+    return [
+        f"{key}: {_records(count)} {text}."
+        for noticed, text in texts.items()
+        for (what, key), count in sorted(tally.counts.items())
+        if what == noticed and count
+    ]
 
 
 def compare(previous: dict[str, Any] | None, count: int, ranges: dict[str, Any]) -> list[str]:

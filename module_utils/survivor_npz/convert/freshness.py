@@ -32,12 +32,10 @@ _NO_CONVERSION = (PINNED, FRESH)
 
 
 class Live(NamedTuple):
-    """The live NPZ: digests and attributes, and whether a symlink leads to it."""
+    """The live NPZ: digests and stat, and whether a symlink leads to it."""
 
     digests: Digests
-    mode: int
-    uid: int
-    gid: int
+    status: os.stat_result
     is_symlink: bool
 
 
@@ -78,27 +76,19 @@ def look_at_live(path: str) -> Live | None:
         ConvertError: dest_not_a_file, dest_unreadable, no_directory.
     """
     directory = os.path.dirname(path)
-    try:
-        status = os.lstat(path)
-        is_symlink = stat.S_ISLNK(status.st_mode)
-        if is_symlink:
-            status = os.stat(path)
-        if stat.S_ISREG(status.st_mode):
-            return Live(
-                digests_of(path), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, is_symlink
-            )
-    except FileNotFoundError:
-        if os.path.islink(path):
-            raise symlink_refusal(path) from None
-        if not os.path.isdir(directory):
-            raise ConvertError(
-                "no_directory", f"{directory} is missing. Create it, then run again."
-            ) from None
-        return None
-    except NotADirectoryError:
+    if not os.path.isdir(directory):
         raise ConvertError(
-            "no_directory", f"{directory} is not a directory. Correct the path in dest."
-        ) from None
+            "no_directory", f"{directory} is not a directory. Create it or correct dest, then run again."
+        )
+    is_symlink = os.path.islink(path)
+    try:
+        status = os.stat(path)
+        if stat.S_ISREG(status.st_mode):
+            return Live(digests_of(path), status, is_symlink)
+    except FileNotFoundError:
+        if is_symlink:
+            raise symlink_refusal(path) from None
+        return None
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConvertError(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
-from types import TracebackType
-from typing import NamedTuple
+from typing import Iterator, NamedTuple
 
 from ansible.module_utils.survivor_npz.common import durable
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
@@ -33,31 +33,19 @@ class Made(NamedTuple):
         return int(self.sidecar["source"]["mtime_ns"])
 
 
-class System:
-    """Turn errors of the system into messages, and remove this process's temporary files."""
-
-    def __init__(self, names: Names) -> None:
-        self._names = names
-
-    def __enter__(self) -> System:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            return
-        for path, pid in self._names.temp_files():
+@contextlib.contextmanager
+def explained(names: Names) -> Iterator[None]:
+    """Turn errors of the system into messages, and remove this process's temporary files after any error."""
+    try:
+        yield
+    except BaseException as error:
+        for path, pid in names.temp_files():
             if pid == os.getpid():
-                try:
+                with contextlib.suppress(OSError):
                     durable.unlink(path)
-                except OSError:
-                    continue
         if isinstance(error, OSError):
-            raise refusal(self._names, error) from error
+            raise refusal(names, error) from error
+        raise
 
 
 def refusal(names: Names, error: OSError) -> ConvertError:
@@ -114,7 +102,7 @@ def stage(names: Names, made: Made, live: Live | None) -> None:
     """
     pending, staged = names.pending(made.sha256), names.staged(made.sha256)
     plain = 0o666 & ~_umask()
-    mode = live.mode & 0o777 if live else plain
+    mode = live.status.st_mode & 0o777 if live else plain
     for target, data, target_mode in (
         (pending, dump(made.sidecar), plain),
         (staged, made.data, mode),
@@ -122,8 +110,8 @@ def stage(names: Names, made: Made, live: Live | None) -> None:
         temp = Names.temp(target)
         durable.unlink(temp)
         durable.write_file(temp, data, target_mode)
-        if live and os.geteuid() == 0 and (live.uid or live.gid):
-            durable.chown(temp, live.uid, live.gid)
+        if live and os.geteuid() == 0 and (live.status.st_uid or live.status.st_gid):
+            durable.chown(temp, live.status.st_uid, live.status.st_gid)
     durable.set_mtime(Names.temp(staged), made.mtime_ns)
     # Under the lock, or another run that is cleaning up could remove one without the other.
     with exclusive(names):

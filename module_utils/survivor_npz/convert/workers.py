@@ -22,7 +22,7 @@ MOST_TASKS = 8192
 Task = Callable[[int], Any]
 
 
-def run_tasks(task: Task, count: int, workers: int, meanwhile: Callable[[], None]) -> list[Any]:
+def run_tasks(task: Task, count: int, workers: int, meanwhile: Callable[[], object]) -> list[Any]:
     """Return [task(0), …, task(count - 1)], computed by at most `workers` forked processes.
 
     With one worker nothing is forked. A worker ends with this process. `meanwhile` is called once, in this

@@ -29,29 +29,23 @@ class Field(NamedTuple):
         return int(self.dtype[2:])
 
 
+def _same_name(names: str, dtype: str, kind: str, group: str) -> tuple[Field, ...]:
+    return tuple(Field(name, dtype, name, kind, group) for name in names.split())
+
+
 FIELDS: tuple[Field, ...] = (
     Field("seeds", "<u4", "seed", SEED, "core"),
     Field("forward_matches", "<f4", "forward_match_rate", RATE, "core"),
     Field("reverse_matches", "<f4", "reverse_match_rate", RATE, "core"),
-    Field("window_size", "<i4", "window_size", INT, "metadata_int"),
-    Field("offset", "<i4", "offset", INT, "metadata_int"),
-    Field("trial_number", "<i4", "trial_number", INT, "metadata_int"),
-    Field("skip_min", "<i4", "skip_min", INT, "metadata_int"),
-    Field("skip_max", "<i4", "skip_max", INT, "metadata_int"),
-    Field("skip_range", "<i4", "skip_range", RANGE, "metadata_int"),
-    Field("forward_count", "<f4", "forward_count", NUMBER, "metadata_float"),
-    Field("reverse_count", "<f4", "reverse_count", NUMBER, "metadata_float"),
-    Field("bidirectional_count", "<f4", "bidirectional_count", NUMBER, "metadata_float"),
-    Field("intersection_count", "<f4", "intersection_count", NUMBER, "metadata_float"),
-    Field("intersection_ratio", "<f4", "intersection_ratio", NUMBER, "metadata_float"),
-    Field("intersection_weight", "<f4", "intersection_weight", NUMBER, "metadata_float"),
-    Field("bidirectional_selectivity", "<f4", "bidirectional_selectivity", NUMBER, "metadata_float"),
-    Field("forward_only_count", "<f4", "forward_only_count", NUMBER, "metadata_float"),
-    Field("reverse_only_count", "<f4", "reverse_only_count", NUMBER, "metadata_float"),
-    Field("survivor_overlap_ratio", "<f4", "survivor_overlap_ratio", NUMBER, "metadata_float"),
-    Field("score", "<f4", "score", NUMBER, "metadata_float"),
-    Field("skip_mode", "|u1", "skip_mode", MODE, "categorical"),
-    Field("prng_type", "|u1", "prng_type", PRNG, "categorical"),
+    *_same_name("window_size offset trial_number skip_min skip_max", "<i4", INT, "metadata_int"),
+    *_same_name("skip_range", "<i4", RANGE, "metadata_int"),
+    *_same_name("forward_count reverse_count bidirectional_count", "<f4", NUMBER, "metadata_float"),
+    *_same_name("intersection_count intersection_ratio", "<f4", NUMBER, "metadata_float"),
+    *_same_name("intersection_weight bidirectional_selectivity", "<f4", NUMBER, "metadata_float"),
+    *_same_name("forward_only_count reverse_only_count", "<f4", NUMBER, "metadata_float"),
+    *_same_name("survivor_overlap_ratio score", "<f4", NUMBER, "metadata_float"),
+    *_same_name("skip_mode", "|u1", MODE, "categorical"),
+    *_same_name("prng_type", "|u1", PRNG, "categorical"),
 )
 BY_ARRAY: dict[str, Field] = {field.array: field for field in FIELDS}
 BYTES_PER_SURVIVOR = sum(field.itemsize for field in FIELDS)
@@ -74,17 +68,8 @@ KNOWN_KEYS = frozenset(field.key for field in FIELDS)
 SKIP_MODES: dict[str, int] = {"constant": 0, "variable": 1}
 
 _FAMILIES = (
-    "java_lcg",
-    "lcg32",
-    "minstd",
-    "mt19937",
-    "pcg32",
-    "philox4x32",
-    "sfc64",
-    "xorshift128",
-    "xorshift32",
-    "xorshift64",
-    "xoshiro256pp",
+    *("java_lcg", "lcg32", "minstd", "mt19937", "pcg32", "philox4x32"),
+    *("sfc64", "xorshift128", "xorshift32", "xorshift64", "xoshiro256pp"),
 )
 _VARIANTS = ("", "_hybrid", "_hybrid_reverse", "_reverse")
 _LEGACY_FAMILIES = ("java_lcg", "mt19937", "xorshift128", "lcg32", "minstd", "randu")

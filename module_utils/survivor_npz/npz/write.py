@@ -6,9 +6,10 @@ deflated already: equal columns are deflated once, the others in parallel thread
 
 from __future__ import annotations
 
+import hashlib
 import struct
-import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, NamedTuple
 
 import numpy as np
@@ -78,51 +79,27 @@ def pack_column(field: Field, column: NDArray[Any]) -> Member:
 
 def _find_twins(columns: Columns) -> dict[str, Field]:
     """Map each array to the first field with the same bytes: Step 1 writes some counts twice."""
-    firsts: dict[tuple[str, int], list[Field]] = {}
-    twins: dict[str, Field] = {}
-    for field in FIELDS:
-        column = columns(field)
-        alike = firsts.setdefault((field.dtype, zlib.crc32(_raw(column))), [])
-        for first in alike:
-            if first.kind != SEED and _raw(columns(first)) == _raw(column):
-                twins[field.array] = first
-                break
-        else:
-            alike.append(field)
-            twins[field.array] = field
-    return twins
+    firsts: dict[tuple[str, bytes], Field] = {}
+    return {
+        field.array: firsts.setdefault((field.dtype, hashlib.sha256(_raw(columns(field))).digest()), field)
+        for field in FIELDS
+    }
 
 
 def pack_columns(columns: Columns, threads: int) -> dict[str, Member]:
     """Deflate all 22 arrays in up to `threads` threads. The result does not depend on their number."""
     twins = _find_twins(columns)
-    members: dict[str, Member] = {}
-    errors: list[BaseException] = []
-    waiting = [field for field in reversed(FIELDS) if twins[field.array] is field]
+    fields = [field for field in FIELDS if twins[field.array] is field]
 
-    def work() -> None:
-        try:
-            while not errors:
-                field = waiting.pop()
-                members[field.array] = pack_column(field, columns(field))
-        except IndexError:
-            return
-        except BaseException as error:  # raised again in the caller's thread
-            errors.append(error)
+    def pack(field: Field) -> Member:
+        return pack_column(field, columns(field))
 
-    helpers: list[threading.Thread] = []
-    for _ in range(min(threads, len(waiting)) - 1):
-        helper = threading.Thread(target=work, daemon=True)
-        try:
-            helper.start()
-        except RuntimeError:  # the system allows no more
-            break
-        helpers.append(helper)
-    work()
-    for helper in helpers:
-        helper.join()
-    if errors:
-        raise errors[0]
+    try:
+        with ThreadPoolExecutor(min(threads, len(fields))) as pool:
+            packed = list(pool.map(pack, fields))
+    except RuntimeError:  # the system allows no more threads
+        packed = list(map(pack, fields))
+    members = {field.array: member for field, member in zip(fields, packed)}
     return {field.array: members[twins[field.array].array] for field in FIELDS}
 
 

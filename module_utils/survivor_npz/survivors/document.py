@@ -41,18 +41,6 @@ def skip_space(source: Source, offset: int, end: int) -> int:
     return end
 
 
-def _last_not_space(source: Source) -> int:
-    """Offset after the last byte that is not JSON whitespace."""
-    end, size = source.size, 64
-    while end > 0:
-        start = max(end - size, 0)
-        kept = source.read(start, end - start).rstrip(SPACE)
-        if kept:
-            return start + len(kept)
-        end, size = start, _BLOCK
-    return 0
-
-
 def find_span(source: Source) -> Span | None:
     """Find the records; None for an empty list.
 
@@ -84,7 +72,7 @@ def find_span(source: Source) -> Span | None:
     first = skip_space(source, begin + 1, source.size)
     if source.read(first, 1) not in (b"{", b"]"):
         _refuse_items(source, begin, first)
-    end = _last_not_space(source)
+    end = _trim(source, 0, source.size)
     if source.read(first, 1) == b"]":
         if first + 1 != end:
             explain(source, begin, 0, b"")
@@ -96,13 +84,14 @@ def find_span(source: Source) -> Span | None:
 
 
 def _trim(source: Source, start: int, end: int) -> int:
-    """Move `end` back over whitespace."""
+    """Move `end` back over whitespace, at most to `start`; constant memory."""
+    size = 64
     while end > start:
-        low = max(end - _BLOCK, start)
+        low = max(end - size, start)
         kept = source.read(low, end - low).rstrip(SPACE)
         if kept:
             return low + len(kept)
-        end = low
+        end, size = low, _BLOCK
     return start
 
 
@@ -121,7 +110,7 @@ def _refuse_document(source: Source, begin: int) -> NoReturn:
     where = f"{source.path} is not a list of survivors but"
     if not isinstance(content, dict):
         raise ConvertError(
-            "shape_unknown", f"{where} {_kind(content)}. Run Step 1 (window_optimizer.py) again."
+            "shape_unknown", f"{where} {quote(content)}. Run Step 1 (window_optimizer.py) again."
         )
     if {"generation_id", "final_row_count", "artifact_sha256"} & content.keys():
         rows = content.get("final_row_count", "unknown")
@@ -162,8 +151,3 @@ def _refuse_items(source: Source, begin: int, first: int) -> NoReturn:
             f"{where} of {kinds[start[:1]]} (record 0, byte {first}). Run Step 1 again.",
         )
     explain(source, begin, 0, b"")
-
-
-def _kind(value: object) -> str:
-    names = {str: "a string", int: "a number", float: "a number", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), type(value).__name__)

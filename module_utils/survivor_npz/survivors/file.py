@@ -7,7 +7,6 @@ import hashlib
 import os
 import stat
 import time
-from types import TracebackType
 from typing import NamedTuple
 
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
@@ -85,15 +84,8 @@ class Source:
         self.stamp = stamp_of(self._settled())
         self.size = self.stamp.size
 
-    def __enter__(self) -> Source:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         os.close(self.fd)
 
     def _settled(self) -> os.stat_result:
