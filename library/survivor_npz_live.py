@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Documentation of the action plugin survivor_npz_live."""
+"""Document the action plugin survivor_npz_live."""
 
 from __future__ import annotations
 
@@ -69,8 +69,9 @@ EXAMPLES = r"""
 RETURN = r"""
 verdict:
   description:
-    - V(ok), V(failed), V(timeout), V(stopped), V(refused) (another run is on), V(detached), V(would_start),
-      V(lost) (the connection, or the supervisor, before its end was known), V(none) (nothing to follow).
+    - V(ok), V(failed), V(timeout), V(stopped), V(detached), V(would_start), V(none) (nothing to follow),
+      V(refused) (another run is on, or the proof no longer holds) or V(lost) (the connection, or the
+      supervisor, before its end was known).
   returned: always
   type: str
 message:
@@ -82,7 +83,7 @@ started:
   returned: always
   type: bool
 running:
-  description: Whether it runs still.
+  description: Whether it still runs.
   returned: always
   type: bool
 exit_code:
@@ -133,7 +134,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 
 def main() -> None:
-    """Reached only where the plugin was not found."""
+    """Say that the plugin was not found: only then does the module run."""
     module = AnsibleModule(argument_spec={}, supports_check_mode=True, bypass_checks=True)
     module.fail_json(msg="survivor_npz_live needs its action plugin: set action_plugins to plugins/action")
 

@@ -17,8 +17,9 @@ options:
     description:
       - V(query) tells whether a run is on. V(started) starts one and returns after its proof of life.
       - V(stopped) ends the one that is on, with all that it started on this host. V(output) reads a log.
+      - V(workers) lists processes that an earlier run left on this host, which may be a rig.
     type: str
-    choices: [query, started, stopped, output]
+    choices: [query, started, stopped, output, workers]
     default: query
   dir:
     description: Pipeline directory.
@@ -38,6 +39,9 @@ options:
     default: 0.5
   run:
     description: Name of a run; for O(state=output), and to stop that run only.
+    type: str
+  match:
+    description: Text in the command lines of workers. Required for O(state=workers).
     type: str
   offset:
     description: First byte of the log to read; a negative one counts from the end.
@@ -83,7 +87,7 @@ running:
   type: bool
 message:
   description: One sentence for the operator.
-  returned: not for O(state=output)
+  returned: not for V(output) and V(workers)
   type: str
 pid:
   description: Process id of the script.
@@ -110,6 +114,18 @@ command:
   returned: when a run is or was on
   type: list
   elements: str
+stamp:
+  description:
+    - The moment, for a look that follows. C(boot) is the boot id, C(clock) the boot clock in seconds,
+      C(number) that of the fleet's newest transaction, null if it is unknown.
+  returned: O(state=query)
+  type: dict
+lease:
+  description:
+    - The newest transaction, C(number), C(token), C(controller), C(begun_utc), C(until), C(left) (seconds),
+      C(expired) and C(ended). Null if there was none; C(trouble) says why it is unknown.
+  returned: O(state=query)
+  type: dict
 last:
   description: Record of the last run.
   returned: O(state=query), when none is on
@@ -120,10 +136,17 @@ record:
   type: dict
 refused:
   description:
-    - The run in the way. Or C(lock), the path of a lock that somebody holds without a run; or C(changed), the
-      NPZ that is no longer the proved one.
+    - The run in the way, or C(lock), the path of a lock that is held without a run. Or what was proven and
+      holds no longer, C(changed) (the NPZ) or C(stale) (the stamp).
   returned: when a start or a stop is refused
   type: dict
+workers:
+  description:
+    - Processes of this host whose command line contains O(match), C(pid), C(age) (seconds) and C(command).
+      Those of the run that is on, and those that started the module, are left out.
+  returned: O(state=workers)
+  type: list
+  elements: dict
 data:
   description:
     - Bytes of the log, base64. Beside it C(offset) (the next one), C(size), C(times), C(elapsed), C(silent),
@@ -133,19 +156,19 @@ data:
 """
 
 import os
-from typing import Any, Dict
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.survivor_npz.run import control as runs
+from ansible.module_utils.survivor_npz.run import control, log_reader
 
-_JOB = ("args", "creates", "timeout", "grace", "npz", "proved", "token")
+_JOB = ("args", "creates", "timeout", "grace", "npz", "proved", "stamp", "token")
 
 
-def _started(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
-    command = runs.command(args["dir"], args["script"], args["args"])
+def _started(args: dict[str, Any], check: bool) -> dict[str, Any]:
+    command = control.command(args["dir"], args["script"], args["args"])
     if check:
         return {
-            **runs.query(args["dir"]),
+            **control.query(args["dir"]),
             "changed": True,
             "command": command,
             "message": "Step 2.5 would start",
@@ -153,33 +176,33 @@ def _started(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
     job = {key: args[key] for key in _JOB} | {"dir": args["dir"], "command": command}
     job["environment"] = {key: str(value) for key, value in args["environment"].items()}
     try:
-        record = runs.start(job)
-    except runs.RunError as error:
+        record = control.start(job)
+    except control.RunError as error:
         note = error.note or {}
         if not note or not args["token"] or note.get("token") != args["token"]:
             raise
         record = note  # our own start, whose answer the connection lost
     answer = {"changed": True, "running": True, **record, "message": "Step 2.5 started"}
-    life = runs.read(args["dir"], record["run"], wait=args["proof"], limit=0, offset=1 << 62)
+    life = log_reader.read(args["dir"], record["run"], wait=args["proof"], limit=0, offset=1 << 62)
     if not life["running"]:
         answer.update(running=False, record=life["record"], message=life["record"]["message"])
     return answer
 
 
-def _stopped(args: Dict[str, Any], check: bool) -> Dict[str, Any]:
+def _stopped(args: dict[str, Any], check: bool) -> dict[str, Any]:
     if check:
-        note = runs.query(args["dir"])
+        note = control.query(args["dir"])
         if note["running"] and "run" not in note:
-            raise runs.RunError(note["message"], note)
+            raise control.RunError(note["message"], note)
         return {**note, "changed": note["running"]}
-    record = runs.stop(args["dir"], args["run"])
+    record = control.stop(args["dir"], args["run"])
     if not record:
         return {
             "changed": False,
             "running": False,
             "message": "Step 2.5 is not running: there is nothing to stop",
         }
-    keys: Dict[str, Any] = {
+    keys: dict[str, Any] = {
         key: record[key] for key in ("run", "pid", "start", "log", "host", "command") if key in record
     }
     return {"changed": True, "running": False, **keys, "record": record, "message": record["message"]}
@@ -189,27 +212,37 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "state": {"choices": ["query", "started", "stopped", "output"], "default": "query"},
+            "state": {"choices": ["query", "started", "stopped", "output", "workers"], "default": "query"},
             "dir": {"type": "path", "required": True},
             "script": {},
             "args": {"type": "list", "elements": "str", "default": []},
-            "environment": {"type": "dict", "default": {}},
+            "environment": {"type": "dict", "default": {}, "no_log": True},
             "creates": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "float", "default": 0},
             "grace": {"type": "float", "default": 5},
             "npz": {"type": "dict", "default": {}},
             "proved": {"type": "list", "elements": "str", "default": []},
+            "stamp": {"type": "dict", "default": {}},
             "token": {"no_log": False},
             "proof": {"type": "float", "default": 0.5},
             "run": {},
+            "match": {},
             "offset": {"type": "int", "default": 0},
             "wait": {"type": "float", "default": 0},
-            "limit": {"type": "int", "default": runs.LIMIT},
+            "limit": {"type": "int", "default": log_reader.LIMIT},
         },
-        required_if=[("state", "started", ["script"]), ("state", "output", ["run"])],
+        required_if=[
+            ("state", "started", ["script"]),
+            ("state", "output", ["run"]),
+            ("state", "workers", ["match"]),
+        ],
         supports_check_mode=True,
     )
-    args: Dict[str, Any] = module.params
+    args: dict[str, Any] = module.params
+    # no_log keeps the values out of syslog. It also masks each of them in the answer, and a value like "1"
+    # would mask every pid and path. Without them in the invocation the answer holds none anyway.
+    module.no_log_values.clear()
+    invocation = {"module_args": {**args, "environment": sorted(args["environment"])}}
     args["dir"] = os.path.realpath(args["dir"])
     try:
         if args["state"] == "started":
@@ -217,15 +250,21 @@ def main() -> None:
         elif args["state"] == "stopped":
             result = _stopped(args, module.check_mode)
         elif args["state"] == "output":
-            result = runs.read(args["dir"], args["run"], args["offset"], args["wait"], args["limit"])
+            result = log_reader.read(
+                args["dir"], args["run"] or "", args["offset"], args["wait"], args["limit"]
+            )
+        elif args["state"] == "workers":
+            result = {"workers": control.workers(args["dir"], args["match"] or "")}
         else:
-            result = runs.query(args["dir"])
-    except runs.RunError as error:
+            result = control.query(args["dir"])
+    except control.RunError as error:
         note = error.note or {}
-        module.fail_json(msg=str(error), refused=note, running=bool(note) and "changed" not in note)
+        running = "run" in note or "lock" in note
+        module.fail_json(msg=str(error), refused=note, running=running, invocation=invocation)
     except OSError as error:
-        module.fail_json(msg=f"{error.strerror}: {error.filename or args['dir']}", refused={}, running=False)
-    module.exit_json(**{"changed": False, **result})
+        message = f"{error.filename or args['dir']}: {error.strerror}"
+        module.fail_json(msg=message, refused={}, running=False, invocation=invocation)
+    module.exit_json(**{"changed": False, **result, "invocation": invocation})
 
 
 if __name__ == "__main__":

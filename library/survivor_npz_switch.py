@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Switch staged copies of the survivor NPZ live on one host, go back, or clean up."""
+"""Switch staged copies of the survivor NPZ live on one host, or go back."""
 
 from __future__ import annotations
 
@@ -15,34 +15,87 @@ options:
     description:
       - V(activated) makes the staged file with O(sha256) live.
       - V(reverted) takes O(sha256) back to what was live before.
-      - V(staged_previous) stages the previous file, which must have O(sha256).
-      - V(clean) removes what dead runs left.
     type: str
-    choices: [activated, reverted, staged_previous, clean]
+    choices: [activated, reverted]
     required: true
   sha256:
-    description: SHA-256 of the NPZ in question. For V(clean), the staged file to keep, if any.
+    description: SHA-256 of the NPZ in question.
     type: str
+    required: true
   copies:
     description: The live copies, each by an absolute path.
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       path:
         description: Absolute path of the live copy.
         type: str
         required: true
-      expect:
-        description: SHA-256 that was live when the caller looked. Left out where there was no file.
+      replaces:
+        description: SHA-256 that was live when the caller looked. Left out if there was no file.
         type: str
       sidecars:
         description: Whether the sidecars follow, as they do on the coordinator.
         type: bool
         default: false
+      mtime_ns:
+        description:
+          - Modification time that the live file must have, in nanoseconds since 1970, so that C(-nt) in a
+            script agrees. Set as part of the switch, or, if the bytes are right already, by itself.
+          - Left out, the one of O(pin), if any.
+        type: int
   pin:
-    description: Stat of the JSON that a rollback ignores (C(path), C(size), C(mtime_ns)).
+    description:
+      - Stat of the JSON that the live NPZ was not made from, for the copy with O(copies[].sidecars).
+      - Left out, an existing pin ends, unless the call only sets O(copies[].mtime_ns).
     type: dict
+    suboptions:
+      path:
+        description: The JSON's path.
+        type: str
+      size:
+        description: The JSON's size in bytes.
+        type: int
+      mtime_ns:
+        description: The JSON's modification time in nanoseconds since 1970.
+        type: int
+      unconverted:
+        description:
+          - Record only that a conversion is due as soon as C(survivor_npz_convert) allows one again.
+          - Otherwise the NPZ stays live as long as the JSON is the same (a rollback).
+        type: bool
+        default: false
+  attributes:
+    description:
+      - Absolute paths of copies that V(activated) gives O(owner), O(group) and O(mode), whether they are in
+        O(copies) or hold the right bytes already. A symlink is refused.
+    type: list
+    elements: str
+    default: []
+  owner:
+    description: User, by name or number, for O(attributes). Left out, it stays as it is.
+    type: str
+  group:
+    description: Group, by name or number, for O(attributes). Left out, it stays as it is.
+    type: str
+  mode:
+    description: Octal mode, such as V('0644'), for O(attributes). Left out, it stays as it is.
+    type: str
+  valid_until:
+    description:
+      - When the controller's permission to change this host ends. Checked under the directory's lock, right
+        before each change of a live file; after it the change is refused with the code V(expired).
+    type: dict
+    suboptions:
+      boot:
+        description: This host's boot id, as in the RV(look.stamp) of an earlier call.
+        type: str
+        required: true
+      clock:
+        description: This host's C(CLOCK_BOOTTIME), in seconds.
+        type: float
+        required: true
 attributes:
   check_mode:
     support: full
@@ -61,135 +114,151 @@ EXAMPLES = r"""
     sha256: "{{ expected }}"
     copies:
       - path: /home/michael/distributed_prng_analysis/bidirectional_survivors_binary.npz
-        expect: "{{ seen }}"
+        replaces: "{{ seen }}"
 """
 
 RETURN = r"""
+code:
+  description: Why it was refused, as one word.
+  returned: failure
+  type: str
 copies:
   description: Each copy with C(path), C(changed), and the SHA-256 C(before) and C(after), null for no file.
   returned: success, and on failure as far as it is known
   type: list
   elements: dict
-removed:
-  description: Files removed.
-  returned: state=clean
-  type: list
-  elements: str
-code:
-  description: Why it was refused, as one word.
-  returned: failure
-  type: str
+look:
+  description:
+    - The copies as read from the disk after every change. C(stamp) is this host's C(boot) and C(clock) before
+      the first was read; C(copies) has the entries of a brief look, in the order of RV(copies).
+  returned: success
+  type: dict
 """
 
-import os
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.survivor_npz.common.boot import stamp
 from ansible.module_utils.survivor_npz.common.errors import SwitchError
+from ansible.module_utils.survivor_npz.look.copies import look_at
 from ansible.module_utils.survivor_npz.switch import switch
-from ansible.module_utils.survivor_npz.switch.cleanup import clean
 from ansible.module_utils.survivor_npz.switch.names import Names
-from ansible.module_utils.survivor_npz.switch.recover import recover
+from ansible.module_utils.survivor_npz.switch.ownership import Ownership, ownership_of
 
 SPEC = {
-    "state": {
-        "type": "str",
-        "choices": ["activated", "reverted", "staged_previous", "clean"],
-        "required": True,
-    },
-    "sha256": {"type": "str"},
+    "state": {"type": "str", "choices": ["activated", "reverted"], "required": True},
+    "sha256": {"type": "str", "required": True},
     "copies": {
         "type": "list",
         "elements": "dict",
-        "required": True,
+        "default": [],
         "options": {
             "path": {"type": "str", "required": True},
-            "expect": {"type": "str"},
+            "replaces": {"type": "str"},
             "sidecars": {"type": "bool", "default": False},
+            "mtime_ns": {"type": "int"},
         },
     },
-    "pin": {"type": "dict"},
+    "pin": {
+        "type": "dict",
+        "options": {
+            "path": {"type": "str"},
+            "size": {"type": "int"},
+            "mtime_ns": {"type": "int"},
+            "unconverted": {"type": "bool", "default": False},
+        },
+    },
+    "attributes": {"type": "list", "elements": "str", "default": []},
+    "owner": {"type": "str"},
+    "group": {"type": "str"},
+    "mode": {"type": "str"},
+    "valid_until": {
+        "type": "dict",
+        "options": {"boot": {"type": "str", "required": True}, "clock": {"type": "float", "required": True}},
+    },
 }
 
 
-def _one(given: Dict[str, Any], copy: Dict[str, Any], check: bool) -> switch.Switch:
+def _one(given: dict[str, Any], copy: dict[str, Any], owned: Ownership, check: bool) -> switch.Switch:
     names, sha256, sidecars = Names(copy["path"]), given["sha256"], copy["sidecars"]
+    until = given["valid_until"]
     if given["state"] == "activated":
-        pin = given["pin"] if sidecars else None
-        return switch.activate(names, sha256, expect=copy["expect"], sidecars=sidecars, pin=pin, check=check)
-    if given["state"] == "reverted":
-        return switch.revert(names, sha256, copy["expect"], sidecars=sidecars, check=check)
-    return switch.stage_previous(names, sha256, sidecars=sidecars, check=check)
+        return switch.activate(
+            names,
+            sha256,
+            replaces=copy["replaces"],
+            sidecars=sidecars,
+            pin=given["pin"] if sidecars else None,
+            mtime_ns=copy["mtime_ns"],
+            owned=owned if copy["path"] in given["attributes"] else Ownership(),
+            valid_until=until,
+            check=check,
+        )
+    return switch.revert(names, sha256, copy["replaces"], sidecars=sidecars, valid_until=until, check=check)
 
 
-def _undo(given: Dict[str, Any], done: List[Dict[str, Any]]) -> None:
+def _undo(given: dict[str, Any], done: list[dict[str, Any]]) -> None:
     """Take back what this call switched; each result tells what is live afterwards."""
     for result in reversed(done):
-        if not result["changed"]:
+        if result["before"] == result["after"]:
             continue
-        names = Names(result["path"])
         try:
-            switch.revert(names, given["sha256"], result["before"], sidecars=result["sidecars"])
+            switch.revert(
+                Names(result["path"]),
+                given["sha256"],
+                result["before"],
+                sidecars=result["sidecars"],
+                valid_until=given["valid_until"],
+            )
         except SwitchError as error:
             result["error"] = str(error)
         else:
             result.update(after=result["before"], changed=False)
 
 
-def _switch(module: AnsibleModule) -> List[Dict[str, Any]]:
-    given: Dict[str, Any] = module.params
-    done: List[Dict[str, Any]] = []
-    for copy in given["copies"]:
-        try:
-            result = _one(given, copy, module.check_mode)
-        except (SwitchError, ValueError) as error:
-            if given["state"] == "activated" and not module.check_mode:
-                _undo(given, done)
-            module.fail_json(
-                msg=str(error),
-                code=getattr(error, "code", "path"),
-                changed=any(entry["changed"] for entry in done),
-                copies=done,
-            )
-        done.append({"path": copy["path"], "sidecars": copy["sidecars"], **result._asdict()})
+def _switch(module: AnsibleModule) -> list[dict[str, Any]]:
+    given: dict[str, Any] = module.params
+    check, activates = module.check_mode, given["state"] == "activated"
+    listed = {copy["path"] for copy in given["copies"]}
+    adjusted = [path for path in given["attributes"] if path not in listed] if activates else []
+    done: list[dict[str, Any]] = []
+    try:
+        owned = ownership_of(given["owner"], given["group"], given["mode"])
+        for path in adjusted:
+            result = switch.adjust(Names(path), owned, valid_until=given["valid_until"], check=check)
+            done.append({"path": path, "sidecars": False, **result._asdict()})
+        for copy in given["copies"]:
+            result = _one(given, copy, owned, check)
+            done.append({"path": copy["path"], "sidecars": copy["sidecars"], **result._asdict()})
+    except (SwitchError, ValueError) as error:
+        if activates and not check:
+            _undo(given, done)
+        module.fail_json(
+            msg=str(error),
+            code=getattr(error, "code", "path"),
+            changed=any(entry["changed"] for entry in done),
+            copies=done,
+        )
     return done
 
 
-def _clean_one(copy: Dict[str, Any], keep: List[str], check: bool) -> Tuple[bool, List[str]]:
-    """Clean up beside one copy; tell whether a broken-off switch was finished, and what was removed."""
-    names, sidecars = Names(copy["path"]), copy["sidecars"]
-    finished = False
-    if os.path.isdir(names.directory) and not os.path.islink(names.live):
-        finished = recover(names, sidecars=sidecars, check=True)
-    return finished, clean(names, keep, sidecars=sidecars, check=check)
-
-
-def _clean(module: AnsibleModule) -> None:
-    keep = [module.params["sha256"]] if module.params["sha256"] else []
-    try:
-        done = [_clean_one(copy, keep, module.check_mode) for copy in module.params["copies"]]
-    except (SwitchError, ValueError) as error:
-        module.fail_json(msg=str(error), code=getattr(error, "code", "path"))
-    removed = [path for _finished, paths in done for path in paths]
-    changed = bool(removed) or any(finished for finished, _paths in done)
-    lines = "".join(f"{path}\n" for path in removed)
-    module.exit_json(changed=changed, removed=removed, diff={"before": lines, "after": ""})
+def _look(done: list[dict[str, Any]]) -> dict[str, Any]:
+    """Read the copies back from the disk, after every change."""
+    began = stamp()
+    return {
+        "stamp": began,
+        "copies": [look_at(entry["path"], required=True, brief=True) for entry in done],
+    }
 
 
 def main() -> None:
     """Do what `state` asks for on each copy."""
-    switching = [(state, ["sha256"]) for state in ("activated", "reverted", "staged_previous")]
-    module = AnsibleModule(
-        argument_spec=SPEC,
-        required_if=[("state", state, needs) for state, needs in switching],
-        supports_check_mode=True,
-    )
-    if module.params["state"] == "clean":
-        _clean(module)
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     done = _switch(module)
     module.exit_json(
         changed=any(entry["changed"] for entry in done),
         copies=done,
+        look=_look(done),
         diff=[
             {
                 "header": entry["path"],

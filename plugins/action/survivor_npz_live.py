@@ -1,4 +1,4 @@
-"""Start or follow Step 2.5 and show its output while it runs: what no action plugin of Ansible's does."""
+"""Start or follow Step 2.5 and show its output while it runs, which no action plugin of Ansible does."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import sys
 import time
 import uuid
 from pathlib import Path
-from typing import Any, ClassVar, Dict, List, NoReturn, Optional
+from typing import Any, ClassVar, NoReturn
 
 import ansible.module_utils
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-# Modules find our package through the setting `module_utils`; a plugin has to be told.
+# Modules find the package through the setting `module_utils`; a plugin needs its path.
 ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[2] / "module_utils"))
 from ansible.module_utils.survivor_npz.controller.run_result import told
 from ansible.module_utils.survivor_npz.controller.screen import Lines, clock
@@ -28,8 +28,8 @@ BATCH = 500  # lines in one message to the screen
 HALF_ANSWERS, START_PATIENCE, START_GRACE = 5, 60.0, 4.0
 PAUSE, WAIT, QUIET_WAIT = 0.5, 5.0, 10.0  # seconds: between pieces of output; for output at the host
 SETTLED = 0.15  # seconds of silence after which a line without an end is shown
-BEYOND = (
-    "What the script started on other hosts by itself, over SSH, is beyond us: look there for left workers."
+LEFT_RUNNING = (
+    "What the script started on other hosts over SSH was not stopped; check those hosts for leftover workers."
 )
 
 
@@ -52,14 +52,14 @@ _SCREEN = _keep_screen()
 
 
 class _InterruptedError(BaseException):
-    """SIGINT or SIGTERM arrived while a host was asked something. No Exception: nobody else may catch it."""
+    """SIGINT or SIGTERM arrived during a question to a host. `except Exception` must not swallow it."""
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
     """Start Step 2.5 (or find it running), show its output, return its verdict."""
 
     TRANSFERS_FILES = False
-    _SPEC: ClassVar[Dict[str, Any]] = {
+    _SPEC: ClassVar[dict[str, Any]] = {
         "dir": {"type": "str", "required": True},
         "follow": {"type": "bool", "default": False},
         "script": {"type": "str"},
@@ -70,15 +70,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         "grace": {"type": "float", "default": 5},
         "npz": {"type": "dict", "default": {}},
         "proved": {"type": "list", "elements": "str", "default": []},
+        "stamp": {"type": "dict", "default": {}},
         "detach": {"type": "bool", "default": False},
         "quiet": {"type": "bool", "default": False},
         "sign_of_life": {"type": "float", "default": 30},
         "reconnect": {"type": "float", "default": 600},
         "backlog": {"type": "int", "default": 8192},
     }
-    _JOB = ("script", "args", "environment", "creates", "timeout", "grace", "npz", "proved")
+    _JOB = ("script", "args", "environment", "creates", "timeout", "grace", "npz", "proved", "stamp")
 
-    def run(self, tmp: Any = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the action; see library/survivor_npz_live.py for its options and result."""
         super().run(tmp, task_vars)
         _, self._args = self.validate_argument_spec(
@@ -87,7 +88,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self._vars = task_vars or {}
         self._host = self._vars.get("inventory_hostname", "the coordinator")
         self._token = uuid.uuid4().hex
-        self._run: Dict[str, Any] = {}
+        self._run: dict[str, Any] = {}
         self._signal = 0
         self._asking = self._stopping = False
         self._parent = os.getppid()
@@ -98,9 +99,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except _InterruptedError:
             self._give_up()
 
-    def _act(self) -> Dict[str, Any]:
+    def _act(self) -> dict[str, Any]:
         if self._task.check_mode:
-            return self._foretell()
+            return self._predict()
         answer = self._find() if self._args["follow"] else self._start()
         if answer.get("failed") or "run" not in answer:
             return self._result(answer)
@@ -110,7 +111,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return self._result(answer, "detached", message + "end it with playbooks/stop.yml")
         return self._watch()
 
-    def _foretell(self) -> Dict[str, Any]:
+    def _predict(self) -> dict[str, Any]:
         """Check mode: ask, start nothing."""
         if self._args["follow"]:
             return self._result(self._find())
@@ -120,7 +121,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         command = " ".join(map(str, answer.get("command", [])))
         return self._result(answer, "would_start", f"Step 2.5 would start on {self._host}: {command}")
 
-    def _find(self) -> Dict[str, Any]:
+    def _find(self) -> dict[str, Any]:
         answer = self._ask(state="query")
         if answer.get("running") and "run" not in answer:  # a lock that somebody holds without a run
             return {**answer, "failed": True, "msg": answer["message"]}
@@ -131,7 +132,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             )
         return answer
 
-    def _start(self) -> Dict[str, Any]:
+    def _start(self) -> dict[str, Any]:
         proof = 2.0 if self._args["detach"] else 0.0
         job = {key: self._args[key] for key in self._JOB}
         answer = self._steady(state="started", token=self._token, proof=proof, **job)
@@ -144,7 +145,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     # -- watching --------------------------------------------------------------------------------------
 
-    def _watch(self) -> Dict[str, Any]:
+    def _watch(self) -> dict[str, Any]:
         """Show the output until the run is over; returns the result."""
         lines, quiet = Lines(), self._args["quiet"]
         offset = -self._args["backlog"] if self._args["follow"] else 0
@@ -183,22 +184,22 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 # On a slow connection the way there and back is pause enough.
                 self._rest(max(0.05, PAUSE - (time.monotonic() - asked - answer["waited"])))
 
-    def _show(self, lines: List[str]) -> None:
+    def _show(self, lines: list[str]) -> None:
         for first in range(0, len(lines), BATCH):
             display.display("\n".join(lines[first : first + BATCH]))
 
-    def _result(self, answer: Dict[str, Any], verdict: str = "", message: str = "") -> Dict[str, Any]:
+    def _result(self, answer: dict[str, Any], verdict: str = "", message: str = "") -> dict[str, Any]:
         starts = not self._task.check_mode and not self._args["follow"]
         return told(answer, verdict, message, starts)
 
     # -- asking the host -------------------------------------------------------------------------------
 
-    def _ask(self, **arguments: Any) -> Dict[str, Any]:
+    def _ask(self, **arguments: Any) -> dict[str, Any]:
         """Run survivor_npz_run on the host; a signal ends the wait."""
         self._look()
         self._asking = True
         try:
-            answer: Dict[str, Any] = self._execute_module(
+            answer: dict[str, Any] = self._execute_module(
                 module_name="survivor_npz_run",
                 module_args={"dir": self._args["dir"], **arguments},
                 task_vars=self._vars,
@@ -208,14 +209,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self._look()
         return answer
 
-    def _steady(self, **arguments: Any) -> Dict[str, Any]:
+    def _steady(self, **arguments: Any) -> dict[str, Any]:
         """Ask as often as it takes to get an answer over a connection that comes and goes."""
         until, pause, halves, trouble = 0.0, 1.0, 0, ""
         while True:
             back = bool(trouble)
             try:
                 answer = self._ask(**arguments)
-                # A connection that breaks in the middle leaves half an answer; so does a module that crashed.
+                # A connection that breaks in the middle leaves half an answer; so does a module that crashes.
                 halves += "module_stdout" in answer
                 if not answer.get("failed") or "module_stdout" not in answer or halves > HALF_ANSWERS:
                     if back:
@@ -294,4 +295,4 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if answer.get("failed"):
             return self._say(f"{answer.get('msg')}. Run playbooks/stop.yml.")
         log = f" Its log: {answer['log']}." if "log" in answer else ""
-        return self._say(f"{answer['message']} on {self._host}, with all its children.{log} {BEYOND}")
+        return self._say(f"{answer['message']} on {self._host}, with all its children.{log} {LEFT_RUNNING}")

@@ -7,22 +7,27 @@ name: survivor_npz_report
 type: aggregate
 short_description: Report a run over the survivor fleet after the recap
 description:
-  - Collects the facts that tasks set as C(__survivor_npz_report_<section>), and every failure by host.
-  - Prints a table of hosts, the reason of the conversion, seconds per phase, and why the run stopped.
+  - Prints a table of hosts, the reason of the conversion, seconds per phase, and why the run stopped. Everything in
+    it comes from the decisions that the controller took (M(survivor_npz_fleet)) and from the run of Step 2.5, nothing
+    from what a host calls itself.
   - With C(survivor_npz_report) it also writes the same as JSON. C(-) prints it as the last line.
-  - A playbook of ours in which no task had anything to do, say with a C(--limit) that leaves out the
+  - A playbook of this project in which no task had anything to do, say with a C(--limit) that leaves out the
     coordinator, ends with exit code 2 and says that nothing was done.
-requirements:
-  - enable in configuration
+  - After Ctrl-C or SIGTERM it reports too.
 """
 
+import atexit
 import functools
 import json
+import multiprocessing
 import os
 import re
+import signal
+import tempfile
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any
 
 import ansible.module_utils
 from ansible import context  # type: ignore[attr-defined]
@@ -31,26 +36,18 @@ from ansible.plugins.callback import CallbackBase
 ROOT = Path(__file__).resolve().parents[2]
 # Modules find our package through the setting `module_utils`; a plugin has to be told.
 ansible.module_utils.__path__.append(str(ROOT / "module_utils"))
+from ansible.module_utils.survivor_npz.controller import report as reports
+from ansible.module_utils.survivor_npz.controller.fleet.answers import readable
 from ansible.module_utils.survivor_npz.controller.screen import harmless
 
-PREFIX = "__survivor_npz_report_"
-LAUNCHING = ("step25.yml",)
-BEFORE_A_START = (*LAUNCHING, "prepare.yml", "rollback.yml")
-WHERE_TO_LOOK = "Look at the inventory (-i; groups coordinator and rigs), --limit, --tags and --skip-tags."
-NO_WORK = ("guard", "other")  # tasks that only look at who is played
-# Task files that belong to a phase of another name.
-PHASES = {
-    "coordinator": "guard",
-    "probe": "preflight",
-    "enough": "convert",
-    "plan": "distribute",
-    "stage": "distribute",
-    "stage_host": "distribute",
-    "activate": "distribute",
-    "switch": "distribute",
-    "verdict": "prove",
-    "judge": "run",
-}
+DECISION, RUN, STOP, SWITCH = (
+    "survivor_npz_fleet",
+    "survivor_npz_live",
+    "survivor_npz_run",
+    "survivor_npz_switch",
+)
+NO_WORK = ("guard", "other")  # tasks that only look at who takes part
+WHERE_TO_LOOK = "Look at the inventory (-i; groups coordinator and rigs), --limit, --tags, --skip-tags and --start-at-task."
 
 
 def _careful(method: Callable[..., None]) -> Callable[..., None]:
@@ -68,60 +65,76 @@ def _careful(method: Callable[..., None]) -> Callable[..., None]:
 
 def _plain(value: Any) -> Any:
     """`value` as plain JSON types (ansible-core hands out tagged ones)."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple, set)):
         return [_plain(entry) for entry in value]
-    if value is None or isinstance(value, (bool, int, float)):
+    if isinstance(value, bool) or value is None:
         return value
+    if isinstance(value, (int, float)):
+        return float(value) if isinstance(value, float) else int(value)
     return str(value)
 
 
-def _message(result: Dict[str, Any]) -> str:
+def _message(result: Mapping[str, Any]) -> str:
     """What a failed result says, of its failed items where it looped."""
-    items = [item for item in result.get("results") or [] if isinstance(item, dict) and item.get("failed")]
-    said = [str(item.get("msg") or "failed") for item in items] or [str(result.get("msg") or "failed")]
-    return re.sub(r"^(Task failed: |Action failed: )+", "", "\n".join(said).strip())
+    items = [item for item in result.get("results") or [] if isinstance(item, Mapping) and item.get("failed")]
+    texts = [str(item.get("msg") or "failed") for item in items] or [str(result.get("msg") or "failed")]
+    return re.sub(r"^(Task failed: |Action failed: )+", "", "\n".join(texts).strip())[:4000]
 
 
-def table(rows: List[Dict[str, Any]], columns: List[str]) -> List[str]:
-    """Lines of a plain table, columns as wide as their widest entry."""
-    cells = [columns] + [[str(row.get(column, "")) for column in columns] for row in rows]
-    widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
-
-
-class CallbackModule(CallbackBase):  # type: ignore[misc]
+class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no types
     """See DOCUMENTATION."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "survivor_npz_report"
-    CALLBACK_NEEDS_ENABLED = True
+    CALLBACK_NEEDS_ENABLED = False
 
     def __init__(self) -> None:
         super().__init__()
+        self._pid = os.getpid()
+        self._signal = ""
+        self._is_done = True
         self._forget()
 
     def _forget(self) -> None:
         """Begin anew: one ansible-playbook may play several playbooks."""
         self.playbook, self.is_ours, self.has_worked = "", False, False
-        self.sections: Dict[str, Any] = {}
-        self.seconds: Dict[str, float] = {}
-        self.failures: Dict[str, str] = {}
-        self.failed_task: Optional[str] = None
+        self.sections: dict[str, Any] = {}
+        self.seconds: dict[str, float] = {}
+        self.failures: dict[str, str] = {}
+        self.failed_task: str | None = None
         self.fatal_unreachable = False
-        self._phase: Optional[str] = None
+        self.asked: dict[str, bool | None] = {}
+        self._phase: str | None = None
         self._since = time.monotonic()
+
+    # -- what happens ----------------------------------------------------------------------------------------
 
     @_careful
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        """Remember which playbook this is."""
+        """Remember which playbook this is, and be there when it is interrupted."""
         self._forget()
         path = Path(str(playbook._file_name)).resolve()
         self.playbook, self.is_ours = path.name, path.parent == ROOT / "playbooks"
+        self._is_done = not self.is_ours
+        if self.is_ours and not self._signal:
+            atexit.register(self._at_exit)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, self._on_signal)
 
-    def _enter(self, phase: Optional[str]) -> None:
+    def _on_signal(self, number: int, _frame: Any) -> None:
+        """End as Ansible does on Ctrl-C, by whichever signal: workers first, then this process, by way of exit."""
+        if os.getpid() != self._pid or self._signal:
+            return
+        self._signal = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+        for worker in multiprocessing.active_children():
+            if worker.pid:
+                os.kill(worker.pid, number)
+        raise KeyboardInterrupt
+
+    def _enter(self, phase: str | None) -> None:
         now = time.monotonic()
         if self._phase:
             self.seconds[self._phase] = self.seconds.get(self._phase, 0.0) + now - self._since
@@ -131,19 +144,44 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: ARG002
         """Count the time between tasks to the phase that a task's name begins with."""
         name = str(task.name or "").rpartition(" : ")[2]
-        prefix = name.split(" | ")[0] if " | " in name else "other"
-        self._enter(PHASES.get(prefix, prefix))
+        self._enter(name.split(" | ")[0] if " | " in name else "other")
+
+    @_careful
+    def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        """Note who is asked to switch: until it answers, its live files may change."""
+        if self._does(task, SWITCH) and not task.check_mode:
+            self.asked[host.get_name()] = None
+
+    @staticmethod
+    def _does(task: Any, action: str) -> bool:
+        return str(getattr(task, "action", "")).rpartition(".")[2] == action
+
+    def _take(self, result: Any) -> None:
+        """Collect what belongs into the report from a result."""
+        content, task = result._result, result._task
+        if self._does(task, DECISION):
+            given = _plain(content.get("report") or {})
+            self.sections.update({name: value for name, value in given.items() if value})
+            if "options" in given:
+                self._remove_old()
+        elif self._does(task, RUN) and "verdict" in content:
+            self.sections["run"] = _plain({key: value for key, value in content.items() if key != "msg"})
+        elif self._does(task, STOP) and content.get("message"):
+            self.sections["stop"] = _plain(content["message"])
+        elif self._does(task, SWITCH):
+            self.asked[result._host.get_name()] = bool(content.get("changed"))
+
+    def _remove_old(self) -> None:
+        """An earlier run's report must not pass for this one's."""
+        path = self._path
+        if path and os.path.isfile(path) and not os.path.islink(path) and not context.CLIARGS.get("check"):
+            os.unlink(path)
 
     @_careful
     def v2_runner_on_ok(self, result: Any) -> None:
         """Collect the sections of the report."""
         self.has_worked = self.has_worked or self._phase not in NO_WORK
-        facts = result._result.get("ansible_facts") or {}
-        for name, value in facts.items():
-            if str(name).startswith(PREFIX) and value:
-                self.sections[str(name)[len(PREFIX) :]] = _plain(value)
-        if f"{PREFIX}options" in facts and os.path.isfile(self._path) and not context.CLIARGS.get("check"):
-            os.unlink(self._path)  # an earlier run's must not pass for this one's
+        self._take(result)
 
     def _fail(self, result: Any, message: str) -> None:
         task = str(result._task._uuid)
@@ -154,34 +192,63 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     @_careful
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Keep the failures of the last task that failed."""
+        self._take(result)
         if not ignore_errors:
             self._fail(result, _message(result._result))
 
     @_careful
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        """Keep a host that is gone, where the task does not look after that itself."""
+        """Keep a host that is gone, where no decision looks after that."""
         if not result._task.ignore_unreachable:
             self.fatal_unreachable = True
-            self._fail(result, f"unreachable: {_message(result._result)}")
+            self._fail(result, f"unreachable: {readable(_message(result._result))}")
+
+    # -- the end ---------------------------------------------------------------------------------------------
 
     @_careful
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Print the report, write it where it was asked for; SystemExit where nothing was done at all."""
-        self._enter(None)
+        self._is_done = True
         stopped = bool(stats.failures) or self.fatal_unreachable
+        self._enter(None)
         if self.is_ours and not self.has_worked and not stopped:
             self._show("", f"Nothing was done: nothing of {self.playbook} ran on the fleet. {WHERE_TO_LOOK}")
             raise SystemExit(2)  # Ansible's own exit code would be 0
-        if not self.sections and not stopped:
+        if self.sections or stopped:
+            self._report(stopped)
+
+    def _at_exit(self) -> None:
+        """Report a run that a signal ended: Ansible sends no statistics then."""
+        if os.getpid() != self._pid or self._is_done or not self._signal:
             return
-        report = self._report(stopped)
-        self._show(*self._lines(report))
+        self._is_done = True
+        self._enter(None)
+        self._report(False)
+
+    @_careful
+    def _report(self, stopped: bool) -> None:
+        report = reports.compose(
+            self.sections,
+            playbook=self.playbook,
+            check=bool(context.CLIARGS.get("check")),
+            stopped=stopped,
+            seconds=self.seconds,
+            messages=self.failures,
+            interrupted=self._signal,
+        )
+        live = {
+            "switched": sorted(host for host, changed in self.asked.items() if changed),
+            "unknown": sorted(host for host, changed in self.asked.items() if changed is None),
+        }
+        self._show(*reports.lines(report, live))
         self._save(report)
 
     def _show(self, *lines: str) -> None:
         """Show lines, one each: no name of a file or a link on some host can steer the terminal."""
         for line in lines:
-            self._display.display(harmless(line).replace("\n", "\\n"))
+            colour = "red" if line.startswith(("STOPPED", "INTERRUPTED")) else None
+            colour = "bright purple" if line.startswith("WARNING") else colour
+            self._display.display(harmless(line).replace("\n", "\\n"), color=colour)
 
     @property
     def _path(self) -> str:
@@ -189,112 +256,13 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         path = str((self.sections.get("options") or {}).get("path") or "")
         return "" if path == "-" else os.path.expanduser(path)
 
-    def _report(self, stopped: bool) -> Dict[str, Any]:
-        faults = self.sections.get("faults") or {}
-        run = self.sections.get("run") or {}
-        extra = {
-            name: value
-            for name, value in self.sections.items()
-            if name not in ("faults", "run", "options", "fleet")
-        }
-        return {
-            "playbook": self.playbook,
-            "check": bool(context.CLIARGS.get("check")),
-            "ok": not stopped,
-            "skipped": (self.sections.get("options") or {}).get("skipped") or [],
-            "fleet": self.sections.get("fleet") or [],
-            "seconds": {phase: round(spent, 1) for phase, spent in self.seconds.items()},
-            "stopped_in": faults.get("phase") if stopped and faults.get("hosts") else None,
-            "faults": faults.get("hosts") or {} if stopped else {},
-            "messages": self.failures if stopped else {},
-            "started": bool(run.get("started")),
-            "run": run or None,
-            **extra,
-        }
-
-    def _lines(self, report: Dict[str, Any]) -> List[str]:
-        lines = [""]
-        if report["fleet"]:
-            lines += [*table(report["fleet"], ["host", "before", "action", "proof"]), ""]
-        status = report.get("status")
-        if status:
-            return lines + self._status(status) + self._ending(report)
-        for rig in report["skipped"] if report["fleet"] else []:
-            lines.append(f"Left out by name: {rig} (survivor_npz_skip_rigs).")
-        convert = report.get("convert") or {}
-        if convert:
-            done = (
-                "converted"
-                if convert.get("converted")
-                else "would convert"
-                if convert.get("due")
-                else "not converted"
-            )
-            known = convert.get("survivor_count") is not None
-            count = f", {convert['survivor_count']:,} survivors" if known else ""
-            lines.append(f"Conversion: {done} (reason: {convert.get('reason')}{count}).")
-            lines += [f"  note: {note}" for note in convert.get("notes", [])]
-        lines += [f"WARNING: {warning}" for warning in report.get("warnings") or []]
-        if report["seconds"]:
-            spent = ", ".join(f"{phase} {seconds}" for phase, seconds in report["seconds"].items())
-            lines.append(f"Seconds: {spent}.")
-        lines += self._ending(report)
-        return lines
-
-    def _status(self, status: Dict[str, Any]) -> List[str]:
-        columns = ["host", "present", "short", "survivors", "schema", "age", "same", "previous", "copy"]
-        shown = [
-            {**row, "same": "-" if row.get("same") is None else "yes" if row["same"] else "NO"}
-            for row in status["copies"]
-            if row["present"] != "absent" or row.get("required")
-        ]
-        lines = [*table(shown, columns), ""]
-        lines += [
-            f"{row['host']}: {row['copy']}: {row['fault']}" for row in status["copies"] if row.get("fault")
-        ]
-        return [*lines, "step25.yml would now:", *(f"  {action}" for action in status["would"])]
-
-    def _ending(self, report: Dict[str, Any]) -> List[str]:
-        run = report["run"] or {}
-        where = self._where(run) if report["ok"] else ""
-        lines = [f"Step 2.5: {run['message']}{where}"] if run.get("message") else []
-        if not report["ok"]:
-            lines += self._why(report)
-        waited_for = self.playbook in (LAUNCHING if report["ok"] else BEFORE_A_START)
-        # A connection that was lost leaves it open.
-        if waited_for and not report["started"] and run.get("verdict") != "lost":
-            dry = "dry run" if report["check"] and report["ok"] else ""
-            lines.append("Step 2.5 was NOT started" + (f" ({dry})." if dry else "."))
-        return lines
-
-    def _where(self, run: Dict[str, Any]) -> str:
-        """Exit code and log of a run that ended well; of another one the failure below tells them."""
-        parts = {"exit code": run.get("exit_code"), "log": run.get("log")}
-        told = [f"{name} {value}" for name, value in parts.items() if value is not None]
-        return f" ({', '.join(told)})" if told else ""
-
-    def _why(self, report: Dict[str, Any]) -> List[str]:
-        by_message: Dict[str, List[str]] = {}
-        for host, message in report["messages"].items():
-            by_message.setdefault(message, []).append(host)
-        where = f" in {report['stopped_in']}" if report["stopped_in"] else ""
-        lines = []
-        for message, hosts in by_message.items():
-            # A verdict over the fleet is told by the coordinator, but the hosts at fault follow.
-            said = message if report["faults"] else f"{', '.join(hosts)}: {message}"
-            lines += [
-                f"STOPPED{where}: {said.splitlines()[0]}",
-                *(f"  {line}" for line in said.splitlines()[1:]),
-            ]
-        for host, faults in report["faults"].items():
-            lines += [f"  {host}: {fault}" for fault in faults]
-        return lines
-
-    def _save(self, report: Dict[str, Any]) -> None:
+    def _save(self, report: dict[str, Any]) -> None:
         if (self.sections.get("options") or {}).get("path") == "-":
             self._display.display(json.dumps(report))  # all ASCII: nothing in it is obeyed by a terminal
         elif self._path and not report["check"]:
-            temp = f"{self._path}.tmp.{os.getpid()}"
-            with open(temp, "w", encoding="utf-8") as file:
+            # A new file under a name that nobody can guess, never through a link.
+            handle, temp = tempfile.mkstemp(prefix=".survivor-npz-", dir=os.path.dirname(self._path) or ".")
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(json.dumps(report, ensure_ascii=False) + "\n")
+                os.fchmod(file.fileno(), 0o644)
             os.replace(temp, self._path)

@@ -1,4 +1,4 @@
-"""Options that say which job Step 2.5 is: the modules that start it have them in common."""
+"""Options of every module that starts Step 2.5."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ options:
     elements: str
     default: []
   environment:
-    description: Environment variables for the script, beside the ones that the module runs with.
+    description:
+      - Environment variables for the script, beside the ones that the module runs with.
+      - Their values are not logged.
     type: dict
     default: {}
   creates:
@@ -32,13 +34,22 @@ options:
     default: 5
   npz:
     description:
-      - What the run record shall say of the NPZ (C(sha256), C(survivor_count), C(path)).
-      - With C(sha256) and C(path), nothing is started unless the file has those bytes once the lock is held.
+      - The proven NPZ, for the run record (C(sha256), C(survivor_count), C(path)).
+      - With C(sha256) and C(path), nothing is started unless the file has those bytes while the launch
+        lock is held, and the run has failed unless it has them at the end.
     type: dict
     default: {}
   proved:
-    description: The hosts that proved the NPZ, for the record.
+    description: The hosts that proved the NPZ, for the run record.
     type: list
     elements: str
     default: []
+  stamp:
+    description:
+      - The moment of the oldest look that O(proved) rests on, C(boot), C(clock) and C(number) as
+        M(survivor_npz_run) returns them; with C(number) and C(token) of the run's own lease if it took one.
+      - Nothing is started on looks from before a restart or older than 60 seconds, nor if another controller
+        began a transaction since or has not ended one. Empty means that there is no look to judge.
+    type: dict
+    default: {}
 """

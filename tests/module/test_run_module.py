@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import fcntl
+import json
+import subprocess
 import time
 from typing import Any, Dict
 
 from ansible.module_utils.survivor_npz.controller.run_result import told
 from launch import SCRIPT, Place, alive
-from module_run import run_here
+from module_run import ROOT, arguments, command, run_here
 
 pytest_plugins = ("launch_fixtures",)
 ONE, OTHER = "one", "other"  # names of requests
@@ -124,3 +126,53 @@ def test_missing_script_or_directory_is_one_clear_sentence(place: Place) -> None
     assert answer["failed"]
     assert "/nonexistent/dir" in answer["msg"]
     assert run_here("survivor_npz_run", {"dir": "/nonexistent/dir"})["running"] is False
+
+
+def test_stamp_is_lost_between_the_module_and_the_supervisor(place: Place) -> None:
+    place.script("true")
+    old = {**run(place, "query")["stamp"], "boot": "another"}
+    answer = start(place, stamp=old)
+    assert (answer["failed"], answer["running"], answer["refused"]) == (True, False, {"stale": old})
+    assert told(answer, "", "", starts=True)["verdict"] == "refused"
+
+
+def test_odd_options_end_in_a_traceback(place: Place) -> None:
+    place.script("true")
+    for odd in ({"environment": {"A=B": "c"}}, {"environment": {"A": "b\0c"}}, {"script": None}):
+        answer = run(place, "started", **{"script": SCRIPT, **odd})
+        assert answer["failed"]
+        assert "Cannot start" in answer["msg"] or "No script is named" in answer["msg"]
+    assert run(place, "output", run=None)["failed"]
+
+
+def test_leftover_worker_is_missed_or_a_live_one_is_called_left(place: Place) -> None:
+    worker = f"{place.dir}/scorer_trial_worker.py"
+    shell = ["bash", "-c", "sleep 60; exit", worker, "evil\x1b[2J"]
+    place.script(f"bash -c 'echo $$ > child; sleep 60; exit' {worker}")
+    started = start(place)
+    mine = place.pid_in("child")
+    with subprocess.Popen(shell) as leftover:
+        try:
+            (found,) = run(place, "workers", match=worker)["workers"]
+            assert found["pid"] == leftover.pid
+            assert 0 <= found["age"] < 60
+            assert found["command"].endswith(f"{worker} evil?[2J")
+            assert run(place, "stopped")["record"]["run"] == started["run"]
+            assert not alive(mine)
+        finally:
+            leftover.kill()
+    assert run(place, "workers", match=worker)["workers"] == []
+
+
+def test_search_for_workers_finds_those_who_search(place: Place) -> None:
+    word = "scorer_trial_worker.py-that-nobody-runs"
+    (place.dir / "arguments").write_bytes(
+        arguments({"dir": str(place.dir), "state": "workers", "match": word})
+    )
+    module = command(str(ROOT / "library" / "survivor_npz_run.py"), str(place.dir / "arguments"))
+    # As with a controller on this host: it has the word in its command line, and so have its forks.
+    shell = ["bash", "-c", '(sleep 5; exit) & "$@"; kill $!', word, *module]
+    done = subprocess.run(shell, capture_output=True, text=True, check=False)
+    assert json.loads(done.stdout)["workers"] == []
+    assert run(place, "workers", match=" ")["failed"]
+    assert not (place.dir / ".survivor_npz").exists()

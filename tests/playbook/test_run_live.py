@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import List
 
-from ansible.module_utils.survivor_npz.run import control as runs
+from ansible.module_utils.survivor_npz.run import control
 from launch import alive
 from launcher import SHA256, Launcher, Screen, shown
 from localfleet import NPZ
@@ -33,7 +33,7 @@ def watch_clocks(launcher: Launcher) -> None:
         assert rc == 0, screen.text
         late = lateness(screen)
         assert len(late) == 9
-        assert "Step 2.5: ended well" in screen.text
+        assert "Step 2.5: finished successfully" in screen.text
         # The promise is for a host that is not itself short of CPU: only then is there a second try.
         if max(late) <= 2 or os.getloadavg()[0] <= (os.cpu_count() or 1):
             break
@@ -42,7 +42,7 @@ def watch_clocks(launcher: Launcher) -> None:
 
 def test_output_is_seen_as_it_is_written_on_a_local_zeus(zeus: Launcher) -> None:
     watch_clocks(zeus)
-    record = runs.finished(str(zeus.place.dir))
+    record = control.finished(str(zeus.place.dir))
     assert (record["npz"]["sha256"], record["npz"]["survivor_count"]) == (SHA256, 84)
     assert record["proved"] == ["zeus", "rig-6600"]
 
@@ -57,7 +57,7 @@ def test_failed_script_fails_the_play_with_its_last_lines_and_its_log(zeus: Laun
     )
     rc, text = zeus.play()
     assert rc == 2
-    log = runs.finished(str(zeus.place.dir))["log"]
+    log = control.finished(str(zeus.place.dir))["log"]
     message = text.partition("fatal: [zeus]")[2]
     assert "exit code 127" in message
     assert log in message
@@ -108,7 +108,7 @@ def test_silence_shows_a_sign_of_life_and_cron_sees_none(zeus: Launcher) -> None
     rc, text = zeus.play(survivor_npz_quiet=True)
     assert rc == 0
     assert "noise" not in text
-    assert "ended well" in text
+    assert "finished successfully" in text
 
 
 def test_dry_run_never_starts_it_and_says_what_it_would_start(zeus: Launcher) -> None:
@@ -134,7 +134,7 @@ def test_detached_run_is_refused_a_second_then_followed_to_its_verdict(zeus: Lau
     zeus.place.script("echo early; until [ -e go ]; do sleep 0.1; done; echo late; exit 5")
     rc, text = zeus.play(survivor_npz_detach=True)
     assert rc == 0, text
-    first = runs.query(str(zeus.place.dir))
+    first = control.query(str(zeus.place.dir))
     assert first["running"]
     assert "runs on zeus on its own" in text
     rc, text = zeus.play()

@@ -1,4 +1,4 @@
-"""Facts of hosts as survivor_npz_copies and the tasks leave them, of one's own making."""
+"""Facts of hosts as survivor_npz_look and the tasks leave them, of one's own making."""
 
 from __future__ import annotations
 

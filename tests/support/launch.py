@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
-from ansible.module_utils.survivor_npz.run import control as runs
+from ansible.module_utils.survivor_npz.run import control
 from ansible.module_utils.survivor_npz.run.supervise import home, processes
 from localfleet import ROOT
 
@@ -54,13 +54,13 @@ class Place:
 
     def start(self, *arguments: str, **job: Any) -> Dict[str, Any]:
         """Start the script under a supervisor; returns the run's record."""
-        command = runs.command(str(self.dir), SCRIPT, list(arguments))
-        return runs.start({"dir": str(self.dir), "command": command, **job})
+        command = control.command(str(self.dir), SCRIPT, list(arguments))
+        return control.start({"dir": str(self.dir), "command": command, **job})
 
     def end(self, seconds: float = 20) -> Dict[str, Any]:
         """Wait for the run to end; returns its record."""
-        until(lambda: not runs.query(str(self.dir))["running"], "the end of the run", seconds)
-        return runs.finished(str(self.dir))
+        until(lambda: not control.query(str(self.dir))["running"], "the end of the run", seconds)
+        return control.finished(str(self.dir))
 
     def run(self, *arguments: str, **job: Any) -> Dict[str, Any]:
         """Start, wait for the end, return the record."""
@@ -91,9 +91,9 @@ class Place:
         return int(until(lambda: path.exists() and path.read_text().strip(), f"{name} written"))
 
     def clean(self) -> None:
-        """End whatever still runs."""
-        with contextlib.suppress(runs.RunError, OSError):
-            runs.stop(str(self.dir))
+        """End whatever still control."""
+        with contextlib.suppress(control.RunError, OSError):
+            control.stop(str(self.dir))
         for path in home.records(str(self.dir)):
             for process in processes.family(os.path.basename(path)):
                 processes.send(process, signal.SIGKILL)

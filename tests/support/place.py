@@ -95,10 +95,10 @@ class Place:
         return found
 
     def leftovers(self) -> List[str]:
-        """Files that no finished run leaves: all but JSON, NPZ, sidecar, the previous two and a pin."""
+        """Files that no finished run leaves: all but JSON, NPZ, sidecar, previous ones, pin and lock."""
         names = self.names
         known = (names.live, names.sidecar, names.previous, names.sidecar_previous, names.pinned)
-        keep = {JSON, *(os.path.basename(path) for path in known)}
+        keep = {JSON, *(os.path.basename(path) for path in (*known, names.lock_home))}
         return sorted(path.name for path in self.directory.iterdir() if path.name not in keep)
 
     def check_untouched_or_done(self, before: Optional[str], after: Optional[str]) -> None:

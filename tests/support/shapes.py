@@ -90,5 +90,5 @@ class Bench:
         return content
 
     def names(self) -> List[str]:
-        """Every file in the directory."""
-        return sorted(path.name for path in self.npz.parent.iterdir())
+        """Every file in the directory, but for the locks."""
+        return sorted(path.name for path in self.npz.parent.iterdir() if path.name != ".survivor_npz")

@@ -146,7 +146,7 @@ def test_a_pin_holds_while_the_json_is_the_one_that_it_ignored(bench: Bench) -> 
     status = bench.json.stat()
     ignored = {"path": str(bench.json), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
     switch.stage_previous(names, first, sidecars=True)
-    switch.activate(names, first, expect=second, sidecars=True, pin=ignored)
+    switch.activate(names, first, replaces=second, sidecars=True, pin=ignored)
     outcome = bench.again()
     assert (outcome.reason, outcome.changed, outcome.sha256) == ("pinned", False, first)
     touch(bench.json, T0 + 2 * SECOND)

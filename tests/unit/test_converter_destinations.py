@@ -79,6 +79,8 @@ def test_a_sidecar_that_is_a_directory_leaves_the_old_pair(place: Place) -> None
 
 def as_nobody(place: Place, **more: Any) -> Dict[str, Any]:
     nobody = pwd.getpwnam("nobody")
+    for path in (place.names.lock_home, place.names.lock):
+        shutil.chown(path, "nobody")  # the lock is not what these tests are about
 
     def run() -> Dict[str, Any]:
         os.setgroups([])

@@ -54,7 +54,7 @@ def test_a_rollback_during_a_conversion_keeps_its_pair(place: Place) -> None:
         made = make(job)
         switch.stage_previous(names, one, sidecars=True)
         source = {"path": str(place.json), "size": 1, "mtime_ns": 1}
-        switch.activate(names, one, expect=before, sidecars=True, pin=source)
+        switch.activate(names, one, replaces=before, sidecars=True, pin=source)
         return made
 
     with pytest.MonkeyPatch.context() as patch:
@@ -99,7 +99,7 @@ def test_a_staged_npz_without_its_sidecar_is_never_switched(place: Place) -> Non
     staged = place.run(activate=False)
     os.unlink(place.names.pending(staged["sha256"]))
     with pytest.raises(SwitchError, match="lost its sidecar"):
-        switch.activate(place.names, staged["sha256"], expect=old, sidecars=True)
+        switch.activate(place.names, staged["sha256"], replaces=old, sidecars=True)
     place.check_settled(str(old), extra=(os.path.basename(staged["staged"]),))
 
 
@@ -121,8 +121,8 @@ def test_a_directory_in_the_place_of_our_file_is_found_before_the_switch(place: 
     staged = Path(place.names.staged("a" * 64))
     staged.write_bytes(b"x")
     if name == "previous":
-        with pytest.raises(SwitchError, match="no regular file"):
-            switch.activate(place.names, sha256(b"x"), expect=old, check=True)
+        with pytest.raises(SwitchError, match="not a regular file"):
+            switch.activate(place.names, sha256(b"x"), replaces=old, check=True)
 
 
 def test_a_fifo_in_the_place_of_a_small_file_does_not_hang_the_run(place: Place) -> None:

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.survivor_npz.run import control as runs
+from ansible.module_utils.survivor_npz.run import control, log_reader
 from ansible.module_utils.survivor_npz.run.supervise import home, lock, processes
 from launch import Place, alive, until
 
@@ -70,10 +70,10 @@ def test_script_without_a_shebang_runs_as_a_shell_would_run_it(place: Place) -> 
 
 
 def test_missing_program_is_a_clear_refusal_that_leaves_no_run_behind(place: Place) -> None:
-    with pytest.raises(runs.RunError, match=r"Cannot start /no/such/program in .*: No such file"):
-        runs.start({"dir": str(place.dir), "command": ["/no/such/program"]})
+    with pytest.raises(control.RunError, match=r"Cannot start /no/such/program in .*: No such file"):
+        control.start({"dir": str(place.dir), "command": ["/no/such/program"]})
     assert home.records(str(place.dir)) == []
-    assert runs.query(str(place.dir))["running"] is False
+    assert control.query(str(place.dir))["running"] is False
 
 
 def test_npz_that_another_controller_switched_after_the_proof_is_not_started_on(place: Place) -> None:
@@ -81,14 +81,14 @@ def test_npz_that_another_controller_switched_after_the_proof_is_not_started_on(
     live = place.dir / "N.npz"
     live.write_bytes(b"switched since")
     npz = {"sha256": hashlib.sha256(b"proved").hexdigest(), "path": str(live)}
-    with pytest.raises(runs.RunError, match="changed between the proof and the start") as refusal:
+    with pytest.raises(control.RunError, match="changed between the proof and the start") as refusal:
         place.start(npz=npz)
     assert str(refusal.value).endswith("run again")
     live.unlink()
-    with pytest.raises(runs.RunError, match=r"can't be read \(No such file"):
+    with pytest.raises(control.RunError, match=r"can't be read \(No such file"):
         place.start(npz=npz)
     assert home.records(str(place.dir)) == []
-    assert runs.query(str(place.dir))["running"] is False
+    assert control.query(str(place.dir))["running"] is False
     live.write_bytes(b"proved")
     assert place.run(npz=npz)["verdict"] == "ok"
 
@@ -98,20 +98,20 @@ def test_lock_held_by_something_else_is_neither_a_run_nor_nothing(place: Place) 
     path = place.dir / ".survivor_npz" / "lock"
     with open(path, "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        answer = runs.query(str(place.dir))
+        answer = control.query(str(place.dir))
         assert (answer["running"], "run" in answer) == (True, False)
         assert f"fuser -v {path}" in answer["message"]
-        with pytest.raises(runs.RunError, match=f"its lock {path} is held"):
-            runs.stop(str(place.dir))
+        with pytest.raises(control.RunError, match=f"its lock {path} is held"):
+            control.stop(str(place.dir))
         place.script("true")
-        with pytest.raises(runs.RunError, match=f"lsof {path}"):
+        with pytest.raises(control.RunError, match=f"lsof {path}"):
             place.start()
 
 
 def test_second_launch_is_refused_with_pid_start_and_log_of_the_first(place: Place) -> None:
     place.script("sleep 60")
     first = place.start()
-    with pytest.raises(runs.RunError) as refusal:
+    with pytest.raises(control.RunError) as refusal:
         place.start()
     for known in (
         str(first["pid"]),
@@ -131,7 +131,7 @@ def test_of_many_launches_at_once_one_wins(place: Place) -> None:
     def launch() -> None:
         try:
             outcomes.append(place.start()["pid"])
-        except runs.RunError as error:
+        except control.RunError as error:
             assert "running already" in str(error)
             outcomes.append(None)
 
@@ -163,7 +163,9 @@ def test_looking_never_makes_a_launch_fail(place: Place) -> None:
 
 
 def test_looking_writes_nothing(place: Place) -> None:
-    assert runs.query(str(place.dir)) == {"running": False, "last": {}, "message": "Step 2.5 is not running"}
+    answer = control.query(str(place.dir))
+    assert (answer["running"], answer["last"], answer["lease"]) == (False, {}, None)
+    assert answer["message"] == "Step 2.5 is not running"
     assert list(place.dir.iterdir()) == []
 
 
@@ -173,7 +175,7 @@ def test_lock_of_a_killed_supervisor_never_blocks(place: Place) -> None:
     os.kill(first["supervisor"], signal.SIGKILL)
     until(lambda: not alive(first["pid"]), "the script ended with its supervisor")
     place.script("true")
-    assert runs.finished(str(place.dir))["verdict"] == "lost"
+    assert control.finished(str(place.dir))["verdict"] == "lost"
     assert place.run()["verdict"] == "ok"
 
 
@@ -183,10 +185,10 @@ def test_children_that_outlive_a_killed_supervisor_are_named_refused_and_stopped
     child = place.pid_in("child")
     os.kill(first["supervisor"], signal.SIGKILL)
     until(lambda: not alive(first["supervisor"]), "the supervisor died")
-    with pytest.raises(runs.RunError, match=f"lost its supervisor.*{child}"):
+    with pytest.raises(control.RunError, match=f"lost its supervisor.*{child}"):
         place.start()
-    assert runs.query(str(place.dir))["running"] is True
-    assert runs.stop(str(place.dir))["verdict"] == "stopped"
+    assert control.query(str(place.dir))["running"] is True
+    assert control.stop(str(place.dir))["verdict"] == "stopped"
     assert not alive(child)
     assert not alive(first["pid"])
     place.script("true")
@@ -202,7 +204,7 @@ def test_record_and_lock_from_before_a_restart_never_block(place: Place) -> None
     me = os.getpid()
     Path(record["record"]).write_text(json.dumps({**record, "boot": "another", "supervisor": me, "pid": me}))
     place.script("true")
-    assert runs.stop(str(place.dir)) == {}
+    assert control.stop(str(place.dir)) == {}
     assert place.run()["verdict"] == "ok"
 
 
@@ -234,7 +236,7 @@ def test_script_that_ignores_sigterm_ends_with_all_its_children(place: Place) ->
     )
     place.start(grace=0.5)
     pids = [place.pid_in(name) for name in ("plain", "session", "bare")]
-    record = runs.stop(str(place.dir))
+    record = control.stop(str(place.dir))
     assert (record["verdict"], record["signal"]) == ("stopped", "SIGKILL")
     assert record["stopped"]["killed"] >= 1
     assert not any(alive(pid) for pid in pids)
@@ -251,7 +253,7 @@ def test_script_that_daemonises_does_not_hold_the_verdict_back(place: Place) -> 
     assert [left["pid"] for left in record["left_running"]] == [daemon]
     assert "1 process" in record["message"]
     assert alive(daemon)
-    assert runs.query(str(place.dir))["running"] is False
+    assert control.query(str(place.dir))["running"] is False
 
 
 def test_script_killed_by_a_signal_is_no_success(place: Place) -> None:
@@ -297,7 +299,7 @@ def test_disk_almost_full_at_the_start_means_a_whole_run_or_none(small_disk: Pat
         filler.write(b"x" * max(0, stat.f_bavail * stat.f_frsize - free))
     try:
         record = place.run()
-    except runs.RunError as error:
+    except control.RunError as error:
         assert "Cannot keep a run record" in str(error)
         assert "No space left on device" in str(error)
         assert home.records(str(small_disk)) == []
@@ -318,7 +320,7 @@ def test_memory_stays_flat(place: Place) -> None:
         until(lambda: os.path.getsize(record["log"]) > megabytes * 1000000, "the log")  # noqa: B023
         status = Path(f"/proc/{record['supervisor']}/status").read_text()
         peaks.append(int(status.partition("VmHWM:")[2].split()[0]))
-        runs.stop(str(place.dir))
+        control.stop(str(place.dir))
         (place.dir / "written").unlink()
     assert peaks[1] < peaks[0] + 4096, f"KiB: {peaks}"
 
@@ -355,7 +357,10 @@ def test_garbage_in_the_lock_or_a_record_is_not_believed(place: Place) -> None:
     run.mkdir(parents=True)
     (home / "lock").write_bytes(b'{"supervisor": 1, "pid": 1')
     (run / "record.json").write_bytes(b'{"state": "runn')
-    assert runs.query(str(place.dir))["running"] is False
+    more = home / "runs" / "20200102T000000Z-1"
+    more.mkdir()
+    (more / "record.json").write_text(json.dumps({"state": "running", "supervisor": os.getpid()}))
+    assert control.query(str(place.dir))["running"] is False
     place.script("true")
     assert place.run()["verdict"] == "ok"
 
@@ -363,7 +368,7 @@ def test_garbage_in_the_lock_or_a_record_is_not_believed(place: Place) -> None:
 def test_late_reader_learns_when_each_piece_came(place: Place) -> None:
     place.script("echo one; sleep 1.2; echo two")
     record = place.run()
-    answer = runs.read(str(place.dir), record["run"])
+    answer = log_reader.read(str(place.dir), record["run"])
     assert [byte for byte, _ in answer["times"]] == [0, 4]
     assert answer["times"][0][1] < 0.6
     assert 1.0 < answer["times"][1][1] < 2.5

@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 import pytest
-from ansible.module_utils.survivor_npz.run import control as runs
+from ansible.module_utils.survivor_npz.run import control
 from launch import SUPERVISOR, Place, alive, until
 
 pytest_plugins = ("launch_fixtures",)
@@ -27,7 +27,7 @@ def test_output_errors_and_exit_code_pass_through(place: Place) -> None:
     done = run(place)
     assert (done.returncode, done.stdout, done.stderr) == (42, b"out\n", b"err\n")
     assert sorted(place.log().split()) == [b"err", b"out"]
-    assert runs.finished(str(place.dir))["exit_code"] == 42
+    assert control.finished(str(place.dir))["exit_code"] == 42
 
 
 def test_script_may_read_standard_input(place: Place) -> None:
@@ -72,8 +72,8 @@ def test_hooked_script_is_not_started_on_an_npz_that_changed_after_the_look_at_i
 def test_playbook_is_refused_while_the_script_runs_by_hand(place: Place) -> None:
     place.script("sleep 60")
     with subprocess.Popen(place.foreground(), stdin=subprocess.DEVNULL) as process:
-        until(lambda: runs.query(str(place.dir))["running"], "the run by hand")
-        with pytest.raises(runs.RunError, match="running already"):
+        until(lambda: control.query(str(place.dir))["running"], "the run by hand")
+        with pytest.raises(control.RunError, match="running already"):
             place.start()
         process.terminate()
         assert process.wait(15) == 143
@@ -83,7 +83,7 @@ def test_time_limit_holds_without_output_and_with_a_reader_that_hangs(place: Pla
     place.script("yes")
     with subprocess.Popen(place.foreground("--timeout", "1"), stdout=subprocess.PIPE) as process:
         assert process.wait(15) == 124  # nobody reads the pipe
-    assert runs.finished(str(place.dir))["verdict"] == "timeout"
+    assert control.finished(str(place.dir))["verdict"] == "timeout"
 
 
 def test_broken_pipe_does_not_stop_the_script(place: Place) -> None:
@@ -116,7 +116,7 @@ def test_ending_the_supervisor_ends_the_script_with_its_children(place: Place, n
         process.send_signal(number)
         assert process.wait(15) == 128 + number
     assert not alive(child)
-    assert runs.finished(str(place.dir))["verdict"] == "stopped"
+    assert control.finished(str(place.dir))["verdict"] == "stopped"
 
 
 def test_missing_program_or_directory_is_a_clear_error(place: Place) -> None:

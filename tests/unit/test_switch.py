@@ -12,7 +12,8 @@ from ansible.module_utils.survivor_npz.switch import cleanup as leftovers
 from ansible.module_utils.survivor_npz.switch import recover, switch
 from ansible.module_utils.survivor_npz.switch.live import sidecar_sha256
 from ansible.module_utils.survivor_npz.switch.names import Names
-from ansible.module_utils.survivor_npz.switch.pin import write_pin
+from ansible.module_utils.survivor_npz.switch.ownership import Ownership, ownership_of
+from ansible.module_utils.survivor_npz.switch.pin import is_pinned, write_pin
 
 OLD, NEW = b"old bytes", b"new bytes"
 
@@ -36,7 +37,7 @@ def names(tmp_path: Path) -> Names:
 
 
 def test_activation_keeps_the_way_back(names: Names) -> None:
-    done = switch.activate(names, sha(NEW), expect=sha(OLD), sidecars=True)
+    done = switch.activate(names, sha(NEW), replaces=sha(OLD), sidecars=True)
     assert done == switch.Switch(True, sha(OLD), sha(NEW), sha(OLD))
     assert Path(names.live).read_bytes() == NEW
     assert Path(names.previous).read_bytes() == OLD
@@ -46,9 +47,9 @@ def test_activation_keeps_the_way_back(names: Names) -> None:
 
 
 def test_second_activation_changes_nothing(names: Names) -> None:
-    switch.activate(names, sha(NEW), expect=sha(OLD), sidecars=True)
+    switch.activate(names, sha(NEW), replaces=sha(OLD), sidecars=True)
     before = {path: os.lstat(os.path.join(names.directory, path)) for path in os.listdir(names.directory)}
-    assert not switch.activate(names, sha(NEW), expect=sha(NEW), sidecars=True).changed
+    assert not switch.activate(names, sha(NEW), replaces=sha(NEW), sidecars=True).changed
     after = {path: os.lstat(os.path.join(names.directory, path)) for path in os.listdir(names.directory)}
     assert {k: (v.st_ino, v.st_mtime_ns) for k, v in before.items()} == {
         k: (v.st_ino, v.st_mtime_ns) for k, v in after.items()
@@ -58,7 +59,7 @@ def test_second_activation_changes_nothing(names: Names) -> None:
 def test_dry_run_writes_nothing_and_needs_no_staged_file(names: Names) -> None:
     os.unlink(names.staged(sha(NEW)))
     listing = sorted(os.listdir(names.directory))
-    assert switch.activate(names, sha(NEW), expect=sha(OLD), check=True).changed
+    assert switch.activate(names, sha(NEW), replaces=sha(OLD), check=True).changed
     assert sorted(os.listdir(names.directory)) == listing
     assert Path(names.live).read_bytes() == OLD
 
@@ -66,7 +67,7 @@ def test_dry_run_writes_nothing_and_needs_no_staged_file(names: Names) -> None:
 def test_two_controllers_cannot_interleave(names: Names) -> None:
     Path(names.live).write_bytes(b"someone else's")
     with pytest.raises(SwitchError, match="changed since this run looked") as refusal:
-        switch.activate(names, sha(NEW), expect=sha(OLD))
+        switch.activate(names, sha(NEW), replaces=sha(OLD))
     assert refusal.value.code == "moved"
     assert Path(names.live).read_bytes() == b"someone else's"
 
@@ -81,7 +82,7 @@ def test_two_controllers_cannot_interleave(names: Names) -> None:
 def test_a_staged_file_is_believed_by_checksum_only(names: Names, damage, code: str) -> None:
     damage(names)
     with pytest.raises(SwitchError) as refusal:
-        switch.activate(names, sha(NEW), expect=sha(OLD), sidecars=True)
+        switch.activate(names, sha(NEW), replaces=sha(OLD), sidecars=True)
     assert refusal.value.code == code
     assert Path(names.live).read_bytes() == OLD
     assert not os.path.exists(names.previous)
@@ -92,7 +93,7 @@ def test_an_owned_symlink_is_never_replaced(names: Names, tmp_path: Path) -> Non
     os.rename(names.live, target)
     os.symlink(target, names.live)
     with pytest.raises(SwitchError, match="survivor_npz_convert: never") as refusal:
-        switch.activate(names, sha(NEW), expect=sha(OLD))
+        switch.activate(names, sha(NEW), replaces=sha(OLD))
     assert refusal.value.code == "symlink"
     assert os.path.islink(names.live)
 
@@ -101,36 +102,37 @@ def test_a_directory_at_the_destination_is_refused(names: Names) -> None:
     os.unlink(names.live)
     os.mkdir(names.live)
     with pytest.raises(SwitchError, match="not a regular file"):
-        switch.activate(names, sha(NEW), expect=None)
+        switch.activate(names, sha(NEW), replaces=None)
 
 
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:
     names = Names(str(tmp_path / "nowhere" / "x.npz"))
     with pytest.raises(SwitchError, match=r"nowhere.*Create the directory"):
-        switch.activate(names, sha(NEW), expect=None)
+        switch.activate(names, sha(NEW), replaces=None)
 
 
 def test_the_first_activation_goes_back_to_no_file(names: Names) -> None:
     os.unlink(names.live)
     os.unlink(names.sidecar)
-    switch.activate(names, sha(NEW), expect=None, sidecars=True)
+    switch.activate(names, sha(NEW), replaces=None, sidecars=True)
     assert switch.revert(names, sha(NEW), None, sidecars=True).changed
     assert not os.path.exists(names.live)
     assert not os.path.exists(names.sidecar)
 
 
 def test_a_revert_brings_back_file_and_sidecar(names: Names) -> None:
-    switch.activate(names, sha(NEW), expect=sha(OLD), sidecars=True)
+    switch.activate(names, sha(NEW), replaces=sha(OLD), sidecars=True)
     assert switch.revert(names, sha(NEW), sha(OLD), sidecars=True, check=True).changed
     assert Path(names.live).read_bytes() == NEW
     assert switch.revert(names, sha(NEW), sha(OLD), sidecars=True).changed
     assert Path(names.live).read_bytes() == OLD
     assert sidecar_sha256(names.sidecar) == sha(OLD)
     assert not switch.revert(names, sha(NEW), sha(OLD), sidecars=True).changed
+    assert not os.path.exists(names.previous), "the previous file itself went back"
 
 
 def test_a_revert_never_undoes_another_controllers_switch(names: Names) -> None:
-    switch.activate(names, sha(NEW), expect=sha(OLD))
+    switch.activate(names, sha(NEW), replaces=sha(OLD))
     Path(names.live).write_bytes(b"third")
     with pytest.raises(SwitchError) as refusal:
         switch.revert(names, sha(NEW), sha(OLD))
@@ -138,23 +140,26 @@ def test_a_revert_never_undoes_another_controllers_switch(names: Names) -> None:
 
 
 def test_rollback_stages_the_previous_file_and_pins_it(names: Names) -> None:
-    switch.activate(names, sha(NEW), expect=sha(OLD), sidecars=True)
+    switch.activate(names, sha(NEW), replaces=sha(OLD), sidecars=True)
     assert switch.stage_previous(names, sha(OLD), sidecars=True, check=True).changed
     assert names.staged_files() == {}
     assert switch.stage_previous(names, sha(OLD), sidecars=True).changed
     assert not switch.stage_previous(names, sha(OLD), sidecars=True).changed
+    for path in (names.previous, names.sidecar_previous):
+        assert os.lstat(path).st_nlink == 1, "a switch that is refused leaves it as it was"
     source = {"path": "/x.json", "size": 3, "mtime_ns": 4}
-    switch.activate(names, sha(OLD), expect=sha(NEW), sidecars=True, pin=source)
+    switch.activate(names, sha(OLD), replaces=sha(NEW), sidecars=True, pin=source)
     assert Path(names.live).read_bytes() == OLD
     assert Path(names.previous).read_bytes() == NEW
     assert sidecar_sha256(names.sidecar) == sha(OLD)
     assert json.loads(Path(names.pinned).read_text()) == {"sha256": sha(OLD), "source": source}
     assert leftovers.leftovers(names) == []
+    assert os.lstat(names.live).st_mtime_ns == source["mtime_ns"], "the script's -nt would convert"
 
 
 def test_the_next_activation_ends_the_pin(names: Names) -> None:
     write_pin(names, sha(OLD), {})
-    switch.activate(names, sha(NEW), expect=sha(OLD), sidecars=True)
+    switch.activate(names, sha(NEW), replaces=sha(OLD), sidecars=True)
     assert not os.path.exists(names.pinned)
 
 
@@ -195,7 +200,7 @@ def test_a_file_that_somebody_else_owns_is_copied_where_it_cannot_be_linked(
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
-    switch.activate(names, sha(NEW), expect=sha(OLD))
+    switch.activate(names, sha(NEW), replaces=sha(OLD))
     assert Path(names.previous).read_bytes() == OLD
 
 
@@ -209,3 +214,132 @@ def test_a_half_written_file_never_stays_when_the_disk_is_full(
     with pytest.raises(OSError, match="No space"):
         durable.write_file(names.pinned, b"x")
     assert not os.path.exists(names.pinned)
+
+
+def facts(path: str) -> tuple[int, int, int, int]:
+    info = os.lstat(path)
+    return info.st_uid, info.st_gid, info.st_mode & 0o7777, info.st_mtime_ns
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_the_old_converter_writes_in_place_and_spares_the_previous(names: Names, back: bool) -> None:
+    """Whatever was done, no kept file is a second name of the live NPZ or of its sidecar."""
+    switch.activate(names, sha(NEW), replaces=sha(OLD), sidecars=True)
+    if back:
+        switch.revert(names, sha(NEW), sha(OLD), sidecars=True)
+    else:
+        switch.stage_previous(names, sha(OLD), sidecars=True)
+        switch.activate(names, sha(OLD), replaces=sha(NEW), sidecars=True, pin={"mtime_ns": 4})
+    for path in (names.live, names.sidecar):
+        assert os.lstat(path).st_nlink == 1, path
+    with open(names.live, "r+b") as file:
+        file.write(b"OVERWRITTEN")
+    if not back:
+        assert Path(names.previous).read_bytes() == NEW
+
+
+FOREIGN = b'{"version": "3.1", "source_file": "bidirectional_survivors.json"}'
+
+
+def test_another_programs_sidecar_follows_its_npz_and_comes_back(names: Names) -> None:
+    Path(names.sidecar).write_bytes(FOREIGN)
+    switch.activate(names, sha(NEW), replaces=sha(OLD), sidecars=True)
+    assert sidecar_sha256(names.sidecar) == sha(NEW)
+    assert Path(names.kept_sidecar(sha(OLD))).read_bytes() == FOREIGN
+    assert leftovers.leftovers(names) == [], "it belongs to the previous NPZ"
+    switch.stage_previous(names, sha(OLD), sidecars=True)
+    switch.activate(names, sha(OLD), replaces=sha(NEW), sidecars=True, pin={"mtime_ns": 4})
+    assert Path(names.sidecar).read_bytes() == FOREIGN
+    assert sidecar_sha256(names.sidecar_previous) == sha(NEW)
+    assert names.kept_sidecars() == {}
+
+
+def test_another_programs_sidecar_comes_back_in_a_revert(names: Names) -> None:
+    Path(names.sidecar).write_bytes(FOREIGN)
+    switch.activate(names, sha(NEW), replaces=sha(OLD), sidecars=True)
+    switch.revert(names, sha(NEW), sha(OLD), sidecars=True)
+    assert (Path(names.live).read_bytes(), Path(names.sidecar).read_bytes()) == (OLD, FOREIGN)
+    assert names.kept_sidecars() == {}
+
+
+def test_another_programs_sidecar_is_never_lent_to_another_npz(names: Names) -> None:
+    Path(names.sidecar).write_bytes(FOREIGN)
+    switch.activate(names, sha(NEW), replaces=sha(OLD), sidecars=True)
+    third = b"third"
+    Path(names.staged(sha(third))).write_bytes(third)
+    put_sidecar(names.pending(sha(third)), third)
+    switch.activate(names, sha(third), replaces=sha(NEW), sidecars=True)
+    assert names.kept_sidecars() == {}, "its NPZ is neither live nor the previous any more"
+    assert sidecar_sha256(names.sidecar) == sha(third)
+
+
+def test_a_call_that_only_sets_the_mtime_says_so_and_leaves_the_pin(names: Names) -> None:
+    write_pin(names, sha(OLD), {"mtime_ns": 4})
+    more = {"replaces": sha(OLD), "sidecars": True, "mtime_ns": 1_700_000_000_000_000_007}
+    before = os.lstat(names.live).st_mtime_ns
+    assert switch.activate(names, sha(OLD), **more, check=True).changed
+    assert os.lstat(names.live).st_mtime_ns == before
+    assert switch.activate(names, sha(OLD), **more).changed
+    assert os.lstat(names.live).st_mtime_ns == more["mtime_ns"]
+    assert not switch.activate(names, sha(OLD), **more, check=True).changed
+    assert not switch.activate(names, sha(OLD), **more).changed
+    assert is_pinned(names, sha(OLD), (None, 4))
+
+
+def test_the_mtime_of_a_file_behind_a_symlink_is_never_set(names: Names, tmp_path: Path) -> None:
+    target = tmp_path / "accumulator.npz"
+    os.rename(names.live, target)
+    os.symlink(target, names.live)
+    before = facts(str(target))
+    for act in (
+        lambda: switch.activate(names, sha(OLD), replaces=sha(OLD), sidecars=True, mtime_ns=7),
+        lambda: switch.adjust(names, Ownership(mode=0o600)),
+    ):
+        with pytest.raises(SwitchError) as refusal:
+            act()
+        assert refusal.value.code == "symlink"
+    assert facts(str(target)) == before
+
+
+def test_owner_and_mode_are_right_from_the_moment_of_the_switch(names: Names) -> None:
+    mine = (os.geteuid(), os.getegid())
+    wanted = Ownership(54321, 54321, 0o640) if os.geteuid() == 0 else Ownership(*mine, 0o640)
+    seen = []
+
+    def watch(when: str, what: str, path: str) -> None:
+        if (when, what, path.endswith("binary.npz")) == ("after", "rename", True):
+            seen.append(facts(names.live))
+
+    durable.observer = watch
+    try:
+        switch.activate(names, sha(NEW), replaces=sha(OLD), owned=wanted, mtime_ns=5)
+    finally:
+        durable.observer = None
+    assert seen == [(*wanted, 5)]
+
+
+def test_owner_and_mode_of_a_copy_with_the_right_bytes(names: Names) -> None:
+    wanted = Ownership(mode=0o640)
+    assert switch.adjust(names, wanted, check=True) == switch.Switch(True, sha(OLD), sha(OLD), None)
+    assert facts(names.live)[2] != 0o640
+    assert switch.adjust(names, wanted).changed
+    assert facts(names.live)[2] == 0o640
+    assert not switch.adjust(names, wanted).changed
+    os.unlink(names.live)
+    with pytest.raises(SwitchError, match="is gone"):
+        switch.adjust(names, wanted)
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        (("nosuchuser", "", ""), "no_account"),
+        (("", "nosuchgroup", ""), "no_account"),
+        (("", "", "u=rw"), "bad_mode"),
+    ],
+)
+def test_an_owner_or_mode_that_cannot_be_given_is_named(given: tuple[str, str, str], code: str) -> None:
+    with pytest.raises(SwitchError) as refusal:
+        ownership_of(*given)
+    assert refusal.value.code == code
+    assert next(text for text in given if text) in refusal.value.message

@@ -1,4 +1,4 @@
-"""The only place that changes the disk. Each function is one step that a crash can precede or follow.
+"""Every change of the disk beside an NPZ. Each function is one step that a crash can precede or follow.
 
 Tests set `observer` and stop the process at every step in turn; in production it is None.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from typing import Callable, Iterator, Optional
 
 Observer = Callable[[str, str, str], None]
@@ -85,15 +86,18 @@ def link(source: str, target: str) -> None:
         except OSError as error:
             if error.errno not in NO_LINK:
                 raise
-    _copy(source, target)
+    copy(source, target)
 
 
-def _copy(source: str, target: str) -> None:
-    fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+def copy(source: str, target: str) -> None:
+    """Create `target` as `source` is: bytes, mode, times and, as root, owner. Never follows a link."""
+    fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as file:
-        stat = os.fstat(file.fileno())
-        write_file(target, file.read(), stat.st_mode & 0o777)
-    set_mtime(target, stat.st_mtime_ns)
+        info = os.fstat(file.fileno())
+        write_file(target, file.read(), info.st_mode & 0o777)
+    if os.geteuid() == 0 and (info.st_uid, info.st_gid) != (0, 0):
+        chown(target, info.st_uid, info.st_gid)
+    set_mtime(target, info.st_mtime_ns)
 
 
 def unlink(path: str) -> bool:
@@ -112,7 +116,34 @@ def set_mtime(path: str, mtime_ns: int) -> None:
         os.utime(path, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
 
 
+def make_dir(path: str, mode: int) -> None:
+    """Make a directory with exactly this mode.
+
+    Raises:
+        FileExistsError: something is there already.
+    """
+    with _step("mkdir", path):
+        os.mkdir(path, mode)
+        os.chmod(path, mode)
+
+
+def chmod(path: str, mode: int) -> None:
+    """Set the mode of a file, never of what a symlink leads to.
+
+    Raises:
+        OSError: as the system reports it; ELOOP for a symlink.
+    """
+    with _step("chmod", path):
+        fd = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            if stat.S_ISLNK(os.fstat(fd).st_mode):
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+            os.chmod(f"/proc/self/fd/{fd}", mode)
+        finally:
+            os.close(fd)
+
+
 def chown(path: str, uid: int, gid: int) -> None:
-    """Give a file to a user and a group."""
+    """Give a file to a user and a group; -1 leaves either as it is."""
     with _step("chown", path):
         os.chown(path, uid, gid, follow_symlinks=False)

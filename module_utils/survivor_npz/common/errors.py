@@ -29,5 +29,6 @@ class ConvertError(OperatorError):
 class SwitchError(OperatorError):
     """A switch that was refused. Nothing live has changed.
 
-    Codes: moved, not_staged, corrupt, symlink, not_a_file, no_previous, no_directory, busy, system.
+    Codes: moved, not_staged, corrupt, symlink, not_a_file, no_previous, no_directory, expired, busy,
+    foreign_lock, no_account, bad_mode, system.
     """

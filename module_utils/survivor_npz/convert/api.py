@@ -243,7 +243,7 @@ def _take_up(job: _Job, found: Staged) -> Outcome:
     known, activates = found.sidecar, job.options.activate
     _tidy(job, found.digests.sha256)
     if activates and not job.options.check:
-        activate(job.names, found.digests.sha256, expect=job.live_sha256, sidecars=True)
+        activate(job.names, found.digests.sha256, replaces=job.live_sha256, sidecars=True)
     job.clock.lap("write")
     notes = ["The conversion that an earlier run staged was used."]
     staged = None if activates else found.path
@@ -289,10 +289,10 @@ def _write(job: _Job, made: Made, is_live: bool) -> None:
     """Stage or activate the NPZ. Bytes that are live already only get their new sidecar and mtime."""
     if is_live:
         refresh(job.names, made)
-        activate(job.names, made.sha256, expect=made.sha256, sidecars=True)
+        activate(job.names, made.sha256, replaces=made.sha256, sidecars=True)
         _tidy(job)
         return
     stage(job.names, made, job.decision.live)
     _tidy(job, made.sha256)
     if job.options.activate:
-        activate(job.names, made.sha256, expect=job.live_sha256, sidecars=True)
+        activate(job.names, made.sha256, replaces=job.live_sha256, sidecars=True)

@@ -24,7 +24,7 @@ from ansible.module_utils.survivor_npz.npz.sidecar import (
     source_of,
 )
 from ansible.module_utils.survivor_npz.switch.names import Names
-from ansible.module_utils.survivor_npz.switch.pin import read_pin
+from ansible.module_utils.survivor_npz.switch.pin import is_pinned, read_pin
 
 MISSING, NEWER, CONTENT, SCHEMA, CORRUPT = "missing", "newer", "content", "schema", "corrupt"
 OLD_CONVERTER, PINNED, FORCED, FRESH = "old_converter", "pinned", "forced", "fresh"
@@ -151,15 +151,12 @@ def _judge(
         info = read_whole(names.live)
         version, count, fault = info.schema_version, info.survivor_count, info.fault
         is_old = is_by_old_converter(former, live.digests.size, count, source)
-    pin = read_pin(names)
-    is_pin = pin.get("sha256") == sha256
-    # With survivor_npz_convert: never, the pin only records that this NPZ was not made from this JSON.
-    ignores_json = is_pin and source_of(pin) == source[1:] and not pin.get("unconverted")
+    pinned = fault is None and is_pinned(names, sha256, source[1:])
     lead = source[2] - live.digests.mtime_ns
     table = (
         (
             PINNED,
-            ignores_json and fault is None,
+            pinned,
             "a rollback activated this NPZ, and the JSON that it ignores has not changed",
         ),
         (NEWER, lead > 0, f"the JSON is {lead / 1e9:.9g} s newer than the NPZ"),
@@ -167,7 +164,11 @@ def _judge(
         (SCHEMA, version != SCHEMA_VERSION, f"the NPZ is not schema {SCHEMA_VERSION}"),
         (SCHEMA, encoding != prng_encoding, f"prng_type is encoded with the table {encoding}"),
         (OLD_CONVERTER, is_old, "the old converter, which labels hybrids java_lcg, made the NPZ"),
-        (CONTENT, is_pin and not ignores_json, "the NPZ that is live on purpose was not made from this JSON"),
+        (
+            CONTENT,
+            not pinned and read_pin(names).get("sha256") == sha256,
+            "the NPZ that is live on purpose was not made from this JSON",
+        ),
         (
             CONTENT,
             known is not None and source_of(known) != source[1:],

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any
+from typing import Any, Collection
 
+from ansible.module_utils.survivor_npz.common import json_object
+from ansible.module_utils.survivor_npz.common.accounts import group_name, user_name
 from ansible.module_utils.survivor_npz.common.digest import digests_of, sha256_or_none
-from ansible.module_utils.survivor_npz.look.directory import group_name, look_at_directory, owner_name
+from ansible.module_utils.survivor_npz.common.errors import SwitchError
+from ansible.module_utils.survivor_npz.look.directory import look_at_directory
 from ansible.module_utils.survivor_npz.npz.inspect import read_info, read_whole
 from ansible.module_utils.survivor_npz.switch.cleanup import leftovers
+from ansible.module_utils.survivor_npz.switch.live import settle
 from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.pin import read_pin
 
@@ -27,7 +31,7 @@ def _kind(mode: int) -> str:
 def _attributes(info: os.stat_result) -> dict[str, Any]:
     return {
         "mode": f"{stat.S_IMODE(info.st_mode):04o}",
-        "owner": owner_name(info.st_uid),
+        "owner": user_name(info.st_uid),
         "group": group_name(info.st_gid),
         "mine": os.geteuid() in (0, info.st_uid),
     }
@@ -67,21 +71,58 @@ def _held(paths: dict[str, str]) -> dict[str, str]:
     return found
 
 
-def look_at(path: str, *, required: bool, brief: bool = False, whole: bool = False) -> dict[str, Any]:
+def _recorded(sidecar: str, sha256: str | None) -> dict[str, Any]:
+    """What a sidecar of this project records about an NPZ.
+
+    Returns:
+        `source_mtime_ns` of the JSON that the NPZ was made from, None if unknown; `foreign`: the sidecar
+        records another NPZ than this one.
+    """
+    content = json_object.load(sidecar) or {}
+    recorded, source = content.get("npz_sha256"), content.get("source")
+    is_its = sha256 is not None and recorded == sha256
+    made = source.get("mtime_ns") if is_its and isinstance(source, dict) else None
+    return {
+        "source_mtime_ns": made if isinstance(made, int) else None,
+        "foreign": not is_its and None not in (recorded, sha256),
+    }
+
+
+def _why_unsettled(names: Names) -> str | None:
+    try:
+        settle(names)
+    except SwitchError as error:
+        return error.message
+    return None
+
+
+def look_at(
+    path: str,
+    *,
+    required: bool,
+    brief: bool = False,
+    whole: bool = False,
+    settled: bool = False,
+    trusted: Collection[int] = (),
+) -> dict[str, Any]:
     """Facts of one copy.
 
     Args:
         path: absolute path of the live NPZ.
-        required: the copy must be on the host; others are looked after only where they exist.
+        required: the copy must be on the host; others are kept right only if they exist.
         brief: the live file's own facts only (the proof).
         whole: as `look_at_content`.
+        settled: first wait until nobody is changing the copy. If that fails, its content is not read, and
+            `exists` is true whatever is there: it may be about to.
+        trusted: as `directory.distrust`.
 
     Returns:
         `kind` is `absent`, `file`, `symlink` or `other`; a symlink's content is its target's. Digests and
-        counts are absent where there is nothing to read, and `error` then says why.
+        counts are left out if there is nothing to read, and `error` then says why.
     """
     names = Names(path)
     found: dict[str, Any] = {"path": names.live, "required": required, "kind": "absent", "sha256": None}
+    unsettled = _why_unsettled(names) if settled else None
     try:
         info = os.lstat(names.live)
     except (FileNotFoundError, NotADirectoryError):
@@ -92,12 +133,15 @@ def look_at(path: str, *, required: bool, brief: bool = False, whole: bool = Fal
         found.update(kind=_kind(info.st_mode), **_attributes(info))
         if found["kind"] == "symlink":
             found["target"] = os.path.realpath(names.live)
-        if found["kind"] in ("symlink", "file"):
+        if found["kind"] in ("symlink", "file") and not unsettled:
             found.update(look_at_content(names.live, whole))
-    found["exists"] = found["kind"] != "absent"
+    found["exists"] = found["kind"] != "absent" or bool(unsettled)
+    if unsettled:
+        found["error"] = unsettled
     if brief:
         return found
-    found["directory"] = look_at_directory(names.directory)
+    found.update(_recorded(names.sidecar, found["sha256"]))
+    found["directory"] = look_at_directory(names.directory, trusted)
     found["staged"] = _held(names.staged_files())
     found["leftovers"] = leftovers(names) + list(names.outgoing_files().values())
     found["pin"] = read_pin(names)
@@ -105,5 +149,6 @@ def look_at(path: str, *, required: bool, brief: bool = False, whole: bool = Fal
     if os.path.lexists(names.previous) and not os.path.islink(names.previous):
         info = os.lstat(names.previous)
         content = look_at_content(names.previous, whole)
+        content.update(_recorded(names.sidecar_previous, content.get("sha256")))
         found["previous"] = {"path": names.previous, **_attributes(info), **content}
     return found

@@ -5,11 +5,9 @@ Standard library only, and nothing is imported that a bare rig may lack: it runs
 
 from __future__ import annotations
 
-import grp
 import importlib.util
 import os
 import platform
-import pwd
 import socket
 import stat
 import sys
@@ -17,8 +15,9 @@ import time
 from importlib import metadata
 from typing import Any
 
+from ansible.module_utils.survivor_npz.common.accounts import group_id, group_name, user_id, user_name
+from ansible.module_utils.survivor_npz.common.boot import stamp
 from ansible.module_utils.survivor_npz.look.copies import look_at
-from ansible.module_utils.survivor_npz.look.directory import group_name, owner_name
 
 
 def absolute(path: str, directory: str) -> str:
@@ -27,22 +26,18 @@ def absolute(path: str, directory: str) -> str:
 
 
 def look_at_owner(wanted: str) -> dict[str, Any]:
-    """A user by name or number: `name` as files show it (None: none such); `grantable`: may get our files."""
-    try:
-        uid = int(wanted) if wanted.isdecimal() else pwd.getpwnam(wanted).pw_uid
-    except KeyError:
-        return {"wanted": wanted, "name": None, "grantable": False}
-    return {"wanted": wanted, "name": owner_name(uid), "grantable": os.geteuid() in (0, uid)}
+    """A user by name or number: its `name` here, None if there is none; `grantable`: may be given files."""
+    uid = user_id(wanted)
+    name = None if uid is None else user_name(uid)
+    return {"wanted": wanted, "name": name, "grantable": uid is not None and os.geteuid() in (0, uid)}
 
 
 def look_at_group(wanted: str) -> dict[str, Any]:
     """A group, as `look_at_owner`."""
-    try:
-        gid = int(wanted) if wanted.isdecimal() else grp.getgrnam(wanted).gr_gid
-    except KeyError:
-        return {"wanted": wanted, "name": None, "grantable": False}
+    gid = group_id(wanted)
+    name = None if gid is None else group_name(gid)
     mine = os.geteuid() == 0 or gid in (os.getegid(), *os.getgroups())
-    return {"wanted": wanted, "name": group_name(gid), "grantable": mine}
+    return {"wanted": wanted, "name": name, "grantable": gid is not None and mine}
 
 
 _ACCOUNTS = {"owner": look_at_owner, "group": look_at_group}
@@ -67,13 +62,20 @@ def look_at_file(name: str, directory: str) -> dict[str, Any]:
 
 
 def library_version(name: str) -> str | None:
-    """Version of a Python library that this interpreter would import; None where it has none."""
+    """Version of a Python library that this interpreter would import, None if it has none."""
     if importlib.util.find_spec(name) is None:
         return None
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return "unknown"
+
+
+def _trusted(names: list[str]) -> set[int]:
+    """Numbers of the users who may own a copy's directory: root, this one, who became it, and `names`."""
+    became = os.environ.get("SUDO_UID", "")
+    found = [user_id(name) for name in (*names, became) if name]
+    return {0, os.geteuid(), *(uid for uid in found if uid is not None)}
 
 
 def look(
@@ -86,16 +88,23 @@ def look(
     accounts: dict[str, str] | None = None,
     brief: bool = False,
     whole: bool = False,
+    settle: bool = False,
+    login: str = "",
     now: float | None = None,
 ) -> dict[str, Any]:
     """Everything about this host in one look. Two names of one file on the host are looked at once.
 
     Args:
-        directory, paths, extra_paths, files, libraries, brief, whole: as survivor_npz_copies documents them.
+        directory, paths, extra_paths, files, libraries, brief, whole: as survivor_npz_look documents them.
         accounts: `owner` and `group` that files shall get; those not asked for are empty or left out.
+        settle: first wait until nobody is changing a copy any more; see `switch.live.settle`.
+        login: the user that Ansible logs in as, if the task runs as another one.
         now: the controller's clock, Unix seconds; the result's `skew` is this host's minus that.
+
+    Returns:
+        As survivor_npz_look documents it. `stamp` is this host's own moment before anything was read.
     """
-    clock = time.time()
+    began, clock = stamp(), time.time()
     base = absolute(directory, os.path.expanduser("~"))
     wanted: dict[str, bool] = {}
     seen = set()
@@ -105,16 +114,19 @@ def look(
         if identity not in seen:
             seen.add(identity)
             wanted[full] = required
+    trusted = _trusted([login, (accounts or {}).get("owner", "")])
     return {
+        "stamp": began,
         "directory": base,
         "hostname": socket.gethostname(),
         "python": platform.python_version(),
         "executable": sys.executable,
-        "user": owner_name(os.geteuid()),
+        "user": user_name(os.geteuid()),
         "time": clock,
         "skew": None if now is None else clock - now,
         "copies": [
-            look_at(path, required=required, brief=brief, whole=whole) for path, required in wanted.items()
+            look_at(path, required=required, brief=brief, whole=whole, settled=settle, trusted=trusted)
+            for path, required in wanted.items()
         ],
         "files": [look_at_file(name, base) for name in files or []],
         "accounts": {kind: _ACCOUNTS[kind](name) for kind, name in (accounts or {}).items() if name},

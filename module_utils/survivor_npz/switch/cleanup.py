@@ -9,7 +9,7 @@ from ansible.module_utils.survivor_npz.common import durable
 from ansible.module_utils.survivor_npz.common.boot import started_at
 from ansible.module_utils.survivor_npz.switch.live import exclusive
 from ansible.module_utils.survivor_npz.switch.names import PREFIX_LENGTH, Names
-from ansible.module_utils.survivor_npz.switch.recover import roll_forward
+from ansible.module_utils.survivor_npz.switch.recover import roll_forward, strays
 
 
 def _is_abandoned(path: str, pid: int) -> bool:
@@ -27,11 +27,12 @@ def _is_abandoned(path: str, pid: int) -> bool:
 
 
 def leftovers(names: Names, keep: Collection[str] = ()) -> list[str]:
-    """What dead runs left: staged and pending files not in `keep` (SHA-256), unfinished files."""
+    """What dead runs left: staged and pending files not in `keep` (SHA-256), unfinished and stray files."""
     kept = {sha256[:PREFIX_LENGTH] for sha256 in keep}
     found = [path for prefix, path in names.staged_files().items() if prefix not in kept]
     found += [path for prefix, path in names.pending_files().items() if prefix not in kept]
     found += [path for path, pid in names.temp_files() if _is_abandoned(path, pid)]
+    found += strays(names)
     return found + names.foreign_temp_files()
 
 
@@ -45,14 +46,14 @@ def clean(
     """
     if not os.path.isdir(names.directory):
         return []
-    with exclusive(names):
-        # A symlink is somebody else's (survivor_npz_convert: never): nothing of ours was switched there.
-        if not os.path.islink(names.live):
-            roll_forward(names, sidecars, check)
-        found = leftovers(names, keep)
+    with exclusive(names, create=not check) as here:
+        # A symlink is another program's (survivor_npz_convert: never): nothing was switched there.
+        if not os.path.islink(here.live):
+            roll_forward(here, sidecars, check)
+        found = leftovers(here, keep)
         if not check:
             for path in found:
                 durable.unlink(path)
             if found:
-                durable.sync_dir(names.directory)
-        return found
+                durable.sync_dir(here.directory)
+        return [os.path.join(names.directory, os.path.basename(path)) for path in found]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-from typing import Dict, Iterator, List, Tuple
+from typing import Iterator
 
 PREFIX_LENGTH = 16
 _HEX = rf"([0-9a-f]{{{PREFIX_LENGTH}}})"
@@ -28,6 +29,10 @@ class Names:
         stem = self.name[: -len(".npz")] if self.name.endswith(".npz") else self.name
         self._meta = f"{stem}.meta.json"
 
+    def opened(self, descriptor: int) -> Names:
+        """The same names in the directory that this descriptor holds open, wherever its path leads by now."""
+        return Names(f"/proc/self/fd/{descriptor}/{self.name}")
+
     def _beside(self, name: str) -> str:
         return os.path.join(self.directory, name)
 
@@ -45,6 +50,20 @@ class Names:
     def sidecar_previous(self) -> str:
         """Sidecar of the previous NPZ."""
         return self._beside(f".{self._meta}.previous")
+
+    def kept_sidecar(self, sha256: str) -> str:
+        """Another program's sidecar of the previous NPZ with this SHA-256, which only this name records."""
+        return self._beside(f".{self._meta}.{sha256[:PREFIX_LENGTH]}.previous")
+
+    @property
+    def lock_home(self) -> str:
+        """Private directory of the locks; on the coordinator the supervisor's files are here too."""
+        return self._beside(".survivor_npz")
+
+    @property
+    def lock(self) -> str:
+        """Lock file that whoever changes something beside this copy holds."""
+        return os.path.join(self.lock_home, "switch.lock")
 
     @property
     def pinned(self) -> str:
@@ -69,35 +88,41 @@ class Names:
         directory, name = os.path.split(path)
         return os.path.join(directory, f".{name.lstrip('.')}.tmp.{os.getpid()}")
 
-    def _scan(self, pattern: str) -> Iterator[Tuple[str, str]]:
+    def _scan(self, pattern: str) -> Iterator[tuple[str, str]]:
         regex = re.compile(pattern)
         try:
             entries = sorted(os.listdir(self.directory))
-        except (FileNotFoundError, NotADirectoryError):
-            return
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                return
+            raise
         for entry in entries:
             match = regex.fullmatch(entry)
             if match:
                 yield match.group(1), self._beside(entry)
 
-    def staged_files(self) -> Dict[str, str]:
+    def staged_files(self) -> dict[str, str]:
         """Staged files found, by the first 16 digits of their SHA-256."""
         return dict(self._scan(rf"\.{re.escape(self.name)}\.{_HEX}\.staged"))
 
-    def outgoing_files(self) -> Dict[str, str]:
+    def outgoing_files(self) -> dict[str, str]:
         """Outgoing files found, by the first 16 digits of their SHA-256."""
         return dict(self._scan(rf"\.{re.escape(self.name)}\.{_HEX}\.outgoing"))
 
-    def pending_files(self) -> Dict[str, str]:
+    def pending_files(self) -> dict[str, str]:
         """Pending sidecars found, by the first 16 digits of their NPZ's SHA-256."""
         return dict(self._scan(rf"\.{re.escape(self._meta)}\.{_HEX}\.pending"))
 
-    def temp_files(self) -> List[Tuple[str, int]]:
+    def kept_sidecars(self) -> dict[str, str]:
+        """Kept sidecars of other programs found, by the first 16 digits of their NPZ's SHA-256."""
+        return dict(self._scan(rf"\.{re.escape(self._meta)}\.{_HEX}\.previous"))
+
+    def temp_files(self) -> list[tuple[str, int]]:
         """Unfinished files found, each with the pid of the process that wrote it."""
         ours = rf"\.(?:{re.escape(self.name)}|{re.escape(self._meta)})(?:\.[0-9a-z]+)*\.tmp\.(\d+)"
         return [(path, int(pid)) for pid, path in self._scan(ours)]
 
-    def foreign_temp_files(self) -> List[str]:
-        """What a killed `copy` task left: ansible-core's own temp names for our files."""
+    def foreign_temp_files(self) -> list[str]:
+        """What a killed `copy` task left: ansible-core's own temp names for these files."""
         ours = rf"(\.ansible_tmp.*{re.escape(self.name)}(?:\.{_HEX}\.staged)?)"
         return [path for _found, path in self._scan(ours)]

@@ -5,10 +5,13 @@ docs/state-machine.md specifies the order of steps. Standard library only: it ru
 
 from __future__ import annotations
 
+import os
+import stat
+
 from ansible.module_utils.survivor_npz.common import durable
 from ansible.module_utils.survivor_npz.common.digest import sha256_or_none
-from ansible.module_utils.survivor_npz.switch.live import exclusive, live_sha256, sidecar_sha256
-from ansible.module_utils.survivor_npz.switch.names import Names
+from ansible.module_utils.survivor_npz.switch.live import exclusive, live_sha256, put, sidecar_sha256
+from ansible.module_utils.survivor_npz.switch.names import PREFIX_LENGTH, Names
 
 
 def adopt_outgoing(names: Names, live: str | None, check: bool = False) -> bool:
@@ -25,28 +28,64 @@ def adopt_outgoing(names: Names, live: str | None, check: bool = False) -> bool:
     return bool(found)
 
 
+def _is_foreign(path: str) -> bool:
+    """Whether a sidecar is there that another program wrote: it does not record which NPZ it describes."""
+    try:
+        is_file = stat.S_ISREG(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return False
+    return is_file and sidecar_sha256(path) is None
+
+
+def keep_foreign_sidecar(names: Names, live: str | None) -> None:
+    """Before a switch: copy another program's sidecar to a name that binds it to its NPZ."""
+    if live is not None and _is_foreign(names.sidecar):
+        put(durable.copy, names.sidecar, names.kept_sidecar(live))
+
+
+def strays(names: Names) -> list[str]:
+    """Kept sidecars of other programs whose NPZ is neither live nor the previous any more."""
+    kept = names.kept_sidecars()
+    if not kept:
+        return []
+    found = (sha256_or_none(path) for path in (names.live, names.previous))
+    needed = {sha256[:PREFIX_LENGTH] for sha256 in found if sha256}
+    return [path for prefix, path in kept.items() if prefix not in needed]
+
+
+def _source_of_sidecar(names: Names, live: str) -> str | None:
+    """Where the sidecar of the live NPZ is, if it isn't in its place; None: nowhere."""
+    pending, previous = names.pending(live), names.sidecar_previous
+    if sidecar_sha256(pending) == live:
+        # Newer even if the bytes are the same: it records today's JSON.
+        return pending
+    if sidecar_sha256(names.sidecar) == live:
+        return None
+    if sidecar_sha256(previous) == live:
+        return previous
+    kept = names.kept_sidecar(live)
+    return kept if _is_foreign(kept) and not _is_foreign(names.sidecar) else None
+
+
 def adopt_sidecar(names: Names, live: str | None, check: bool = False) -> bool:
-    """Bring the sidecar that describes the live NPZ into place, and the former one to the previous."""
+    """Bring the sidecar that describes the live NPZ into place, and the former one to the previous.
+
+    Returns:
+        Whether one was found elsewhere than in its place.
+    """
+    source = None if live is None else _source_of_sidecar(names, live)
+    if live is None or source is None:
+        return False
+    if check:
+        return True
     current = sidecar_sha256(names.sidecar)
-    if live is None:
-        return False
-    pending, kept = names.pending(live), names.sidecar_previous
-    if current == live and sidecar_sha256(pending) != live:
-        # A pending one is newer even where the bytes are the same: it records today's JSON.
-        return False
-    source = next((path for path in (pending, kept) if sidecar_sha256(path) == live), None)
-    if source is None:
-        return False
-    if not check:
-        temp = Names.temp(names.sidecar)
-        durable.unlink(temp)
-        if source == kept:
-            durable.link(kept, temp)
-            source = temp
-        if current is not None and current == sha256_or_none(names.previous):
-            durable.replace(names.sidecar, names.sidecar_previous)
-        durable.replace(source, names.sidecar)
-        durable.sync_dir(names.directory)
+    if current is not None and current == sha256_or_none(names.previous):
+        if source == names.sidecar_previous:
+            put(durable.copy, source, names.pending(live))
+            source = names.pending(live)
+        durable.replace(names.sidecar, names.sidecar_previous)
+    durable.replace(source, names.sidecar)
+    durable.sync_dir(names.directory)
     return True
 
 
@@ -63,5 +102,5 @@ def recover(names: Names, *, sidecars: bool, check: bool = False) -> bool:
     Raises:
         SwitchError: the live copy is a symlink or no file, or the system refuses.
     """
-    with exclusive(names):
-        return roll_forward(names, sidecars, check)
+    with exclusive(names, create=not check) as here:
+        return roll_forward(here, sidecars, check)

@@ -135,7 +135,7 @@ CONVERTING = (
         (
             Edit(
                 f"{PACKAGE}/switch/switch.py",
-                "if sidecars and not adopt_sidecar(names, sha256):",
+                "if not adopt_sidecar(names, live):",
                 "if False:",
             ),
         ),

@@ -1,109 +1,150 @@
-"""The goal: which NPZ every copy must become, and why."""
+"""The goal: the NPZ that every copy must become, and why."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from ansible.module_utils.survivor_npz.controller.fleet.facts import Host
+from ansible.module_utils.survivor_npz.controller.fleet.looks import Answer
 
 # Reasons of the contract's section 5 that convert nothing.
 SETTLED = ("fresh", "pinned", "never")
+# --sample-size of run_scorer_meta_optimizer.sh where it is not given.
+DEFAULT_SAMPLE = 5000
 
 
-def expected(probe: Host, decision: Optional[Host] = None) -> Dict[str, Any]:
-    """What every copy must become: from the conversion, or, without one, from the coordinator's live NPZ."""
-    main = probe["copies"][0]
-    if decision is None:
-        return {
-            "sha256": main["sha256"],
-            "checksum": main["sha1"],
-            "size": main["size"],
-            "survivor_count": main["survivors"],
-            "source_mtime": None,
-            "reason": "never",
-            "due": False,
-            "path": main.get("target", main["path"]),
-            "staged": None,
-            "live": main["path"],
-            "expect": main["sha256"],
-            "converts": False,
-        }
+def from_live(look: Answer) -> dict[str, Any]:
+    """The goal is what the coordinator has live (survivor_npz_convert: never)."""
+    main = look["copies"][0]
+    return {
+        "sha256": main["sha256"],
+        "sha1": main["sha1"],
+        "size": main["size"],
+        "survivor_count": main["survivors"],
+        "source_mtime_ns": None,
+        "reason": "never",
+        "due": False,
+        "path": main.get("target") or main["path"],
+        "staged": None,
+        "live": main["path"],
+        "replaces": main["sha256"],
+        "converts": False,
+    }
+
+
+def from_decision(look: Answer, decision: Answer) -> dict[str, Any]:
+    """The goal is the result of the conversion, done or predicted."""
+    main = look["copies"][0]
     return {
         "sha256": decision["sha256"],
-        "checksum": decision["checksum"],
+        "sha1": decision["checksum"],
         "size": decision["size"],
         "survivor_count": decision["survivor_count"],
-        "source_mtime": (decision.get("source") or {}).get("mtime_ns"),
+        "source_mtime_ns": (decision.get("source") or {}).get("mtime_ns"),
         "reason": decision["reason"],
-        "due": _due(main, decision),
+        "due": decision["reason"] not in SETTLED and decision["sha256"] not in main["staged"],
         "path": decision.get("staged") or main["path"],
         "staged": decision.get("staged"),
         "live": main["path"],
-        "expect": decision.get("live_sha256"),
+        "replaces": decision.get("live_sha256"),
         "converts": True,
     }
 
 
-def _due(main: Host, decision: Host) -> bool:
-    """Whether a conversion is still to be done: it is due, and no earlier run has staged its result."""
-    return decision["reason"] not in SETTLED and decision["sha256"] not in main["staged"]
-
-
-def _no_way_back(goal: Host, live: str) -> Optional[str]:
+def _no_way_back(held: Answer, live: str) -> str | None:
     """Why nobody can go back to this file; None where the fleet can."""
-    if not goal.get("sha256"):
+    if not held.get("sha256"):
         return f"{live} has no readable previous NPZ beside it: there is nothing to go back to."
-    if goal["fault"]:
+    if held["fault"]:
         return (
-            f"{goal['path']} is no whole NPZ ({goal['fault']}): there is nothing to go back to. "
+            f"{held['path']} is incomplete or damaged ({held['fault']}): there is nothing to go back to. "
             "To bring every host to Step 1's survivors: playbooks/prepare.yml."
         )
-    if goal["survivors"] is None:
+    if held["survivors"] is None:
         return (
-            f"{goal['path']} does not tell how many survivors it holds: there is nothing to go back to. To "
+            f"{held['path']} does not record how many survivors it holds: there is nothing to go back to. To "
             f"bring it to every host all the same: make it {live}, then -e survivor_npz_convert=never."
         )
     return None
 
 
-def rollback_to(probe: Host, json_name: str) -> Dict[str, Any]:
-    """What every copy must become in a rollback: the coordinator's previous NPZ, or why not (`refused`).
+def from_previous(look: Answer, json_name: str) -> dict[str, Any]:
+    """The goal of a rollback: the coordinator's previous NPZ, or why there is none (`refused`).
 
     Where a rollback is in force already, its NPZ stays the goal: a second one heals hosts that missed it
-    and never goes forward again.
+    and never goes forward again (`stays`).
     """
-    main = probe["copies"][0]
-    source: Host = next((file for file in probe["files"] if file["name"] == json_name), {})
+    main = look["copies"][0]
+    source: Answer = next((file for file in look["files"] if file["name"] == json_name), {})
     pin = {name: source.get(name) for name in ("path", "size", "mtime_ns")}
     held = main.get("pin") or {}
     stays = bool(main["sha256"]) and held.get("sha256") == main["sha256"] and held.get("source") == pin
-    goal: Host = main if stays else main["previous"] or {}
-    refused = _no_way_back(goal, main["path"])
+    kept: Answer = main if stays else main["previous"] or {}
+    refused = _no_way_back(kept, main["path"])
     if refused:
         return {"refused": refused}
     return {
-        "sha256": goal["sha256"],
-        "checksum": goal["sha1"],
-        "size": goal["size"],
-        "survivor_count": goal["survivors"],
-        "source_mtime": None,
+        "sha256": kept["sha256"],
+        "sha1": kept["sha1"],
+        "size": kept["size"],
+        "survivor_count": kept["survivors"],
+        "source_mtime_ns": kept.get("source_mtime_ns") or kept.get("mtime_ns"),
         "reason": "rollback",
         "due": False,
-        "path": goal["path"],
+        "path": kept["path"],
         "staged": None,
         "live": main["path"],
-        "expect": main["sha256"],
+        "replaces": main["sha256"],
         "converts": False,
         "pin": pin,
+        "stays": stays,
     }
 
 
-def conversion(result: Host, goal: Host, dry: bool) -> Dict[str, Any]:
-    """What the report tells of the conversion: its `reason`, and whether it was done or is due."""
-    if result.get("skipped"):
-        return {"reason": "never", "converted": False, "due": False}
-    kept = ("sha256", "size", "elapsed", "source", "notes", "left_out", "defaulted", "warnings")
-    told = {key: result[key] for key in kept if result.get(key)}
+def too_few(goal: Mapping[str, Any], least: int, rolls_back: bool) -> str | None:
+    """Why the goal holds too few survivors for a run; None where it holds enough or does not say.
+
+    Only `convert: never` distributes an NPZ of another schema, which may not record its survivors.
+    """
+    count = goal["survivor_count"]
+    if count is None or count >= least:
+        return None
+    advice = "The previous NPZ holds no more." if rolls_back else "Look at Step 1's result."
+    return (
+        f"{count} survivors, at least {least} are needed (survivor_npz_min_survivors). No rig was touched, the "
+        f"old NPZ stays everywhere. {advice}"
+    )
+
+
+def conversion(result: Answer | None, goal: Mapping[str, Any], dry: bool) -> dict[str, Any]:
+    """What the report says of the conversion: its `reason`, and whether it was done or is due."""
+    if result is None:
+        return {"reason": goal["reason"], "converted": False, "due": False}
+    kept = ("sha256", "size", "elapsed", "source", "notes", "left_out", "defaulted")
+    found = {key: result[key] for key in kept if result.get(key)}
     done = bool(result["changed"]) and not dry
-    told.update(reason=result["reason"], survivor_count=result["survivor_count"])
-    return {**told, "converted": done, "due": bool(goal["due"]) and not done}
+    reuses = not done and goal["reason"] not in SETTLED and bool(goal["staged"]) and not goal["due"]
+    return {
+        **found,
+        "reason": goal["reason"],
+        "survivor_count": goal["survivor_count"],
+        "converted": done and result["reason"] not in SETTLED,
+        "reuses": reuses,
+        "due": bool(goal["due"]) and not done,
+    }
+
+
+def sample_warnings(survivors: int | None, arguments: Sequence[Any] | str) -> list[str]:
+    """With no more survivors than the script's sample, its workers fail and it still reports success."""
+    words = [arguments] if isinstance(arguments, str) else [str(word) for word in arguments]
+    sample = DEFAULT_SAMPLE
+    for index, word in enumerate(words):
+        value = words[index + 1] if word == "--sample-size" and index + 1 < len(words) else ""
+        value = word.partition("=")[2] if word.startswith("--sample-size=") else value
+        sample = int(value) if value.isdigit() else sample
+    if survivors is None or survivors > sample:
+        return []
+    return [
+        f"--sample-size {sample:,} needs more than {survivors:,} survivors: workers will fail although the "
+        "script reports success. Give a smaller --sample-size in survivor_npz_scorer_args."
+    ]

@@ -1,72 +1,134 @@
-"""Read the role's variables as an operator gave them: `-e name=value` is always text."""
+"""The guard: refuse, before any host is asked anything, what can't become a run over the whole fleet."""
 
 from __future__ import annotations
 
-import difflib
-import json
+import getpass
 import os
-from collections.abc import Mapping
-from typing import Any, Dict, List, Optional
+import platform
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
-Options = Mapping[str, Mapping[str, Any]]
+import yaml
+from ansible.module_utils.survivor_npz.controller.fleet import membership, variables
+from ansible.module_utils.survivor_npz.controller.fleet.decision import Stop, TaskVars
+from ansible.module_utils.survivor_npz.controller.fleet.membership import Team
 
-# Lists for which a text will do, as in `-e survivor_npz_scorer_args=100`, and what it may not hold then: the
-# modules part a text at commas, and at nothing else.
-WORDS = {"survivor_npz_skip_rigs": "", "survivor_npz_scorer_args": " ,", "survivor_npz_scorer_creates": " ,"}
-# The least value that makes sense, for numbers and, as a length, for lists.
-LEAST = {
-    "survivor_npz_convert_timeout": 1,
-    "survivor_npz_max_clock_skew": 0,
-    "survivor_npz_min_survivors": 0,
-    "survivor_npz_paths": 1,
-    "survivor_npz_reconnect": 0,
-    "survivor_npz_room_ratio": 0,
-    "survivor_npz_scorer_grace": 0,
-    "survivor_npz_scorer_timeout": 0,
-    "survivor_npz_sign_of_life": 1,
-    "survivor_npz_task_timeout": 1,
-    "survivor_npz_workers": 0,
-}
+Values = Mapping[str, Mapping[str, Any]]
 
 
-def _wrong(name: str, value: Any, kind: str) -> Optional[str]:
-    if kind == "list" and isinstance(value, str) and (name not in WORDS or set(value) & set(WORDS[name])):
-        given = json.dumps({name: value.split()}, ensure_ascii=False)
-        return f"{name} is one text, and a list is needed: -e '{given}'"
-    if kind == "dict" and not isinstance(value, Mapping):
-        given = json.dumps({name: {"NAME": "value"}})
-        return f"{name} is no mapping: -e '{given}'"
-    least = LEAST.get(name)
-    if least is None or value is None:
-        return None
-    if kind == "list":
-        return f"{name} is empty: this host would hold no NPZ." if len(value) < least else None
-    return f"{name} is {value}: {least} or more is needed." if float(value) < least else None
+def _without_coordinator(team: Team, played: list[str], limit: Any) -> list[str]:
+    if team.coordinator is None:
+        return team.faults[:1]
+    if team.coordinator not in played:
+        return [f"--limit {limit or ''} leaves out {team.coordinator}, the coordinator; run without --limit."]
+    return []
 
 
-def misgiven(values: Mapping[str, Any], specs: Mapping[str, Mapping[str, Options]]) -> List[str]:
-    """What is wrong with the variables `survivor_npz_*` of a host, beyond their types.
+def _values(
+    task_vars: TaskVars, hosts: list[str], template: Callable[[Any], Any]
+) -> dict[str, dict[str, Any]]:
+    """Variables with our prefix that the inventory, -e or a play sets, by host; internal ones by name only."""
+    found = {}
+    for host in hosts:
+        known = task_vars["hostvars"][host]
+        values: dict[str, Any] = {}
+        for name in known:
+            if not name.startswith((variables.PREFIX, variables.INTERNAL)):
+                continue
+            try:
+                values[name] = known[name] if name.startswith(variables.PREFIX) else None
+            except Exception as error:  # a template that can't be evaluated: whatever Jinja raises
+                why = " ".join(str(error).split())
+                raise Stop(
+                    "guard", f"{name} can't be evaluated for {host}: {why}. Nothing was done."
+                ) from error
+        found[host] = values
+    return found
+
+
+def _reserved(task_vars: TaskVars, values: Values) -> list[str]:
+    """Names of the run's own that come from outside: with them a gate could be forged."""
+    earlier = task_vars.get("__survivor_npz_guard")
+    if isinstance(earlier, Mapping) and earlier.get("controller_pid") == os.getppid():
+        return []  # an earlier playbook of the same command left its groups and results
+    taken = variables.reserved({name for known in values.values() for name in known})
+    taken += sorted(name for name in task_vars["groups"] if name.startswith(variables.PREFIX))
+    if not taken:
+        return []
+    return [
+        f"{', '.join(taken)} was given from outside: names that begin like this are internal; do not set them."
+    ]
+
+
+def _misgiven(values: Values, specs: Path) -> list[str]:
+    """What is wrong with variables; each fault once, with the hosts that it concerns."""
+    content = yaml.safe_load(specs.read_text(encoding="utf-8"))
+    known = variables.options_of(content["argument_specs"])
+    judged: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {}
+    for host, given in values.items():
+        ours = {name: value for name, value in given.items() if name.startswith(variables.PREFIX)}
+        key = repr(sorted(ours.items(), key=lambda item: item[0]))
+        if key not in judged:
+            judged[key] = variables.problems(ours, known)
+        for fault in judged[key]:
+            found.setdefault(fault, []).append(host)
+    everywhere = len(values)
+    return [
+        fault if len(hosts) == everywhere else f"{', '.join(hosts)}: {fault}"
+        for fault, hosts in found.items()
+    ]
+
+
+def guard(
+    task_vars: TaskVars, args: Mapping[str, Any], playbooks: Path, template: Callable[[Any], Any]
+) -> Any:
+    """Decide whether to begin.
 
     Args:
-        values: all variables of that prefix, by name.
-        specs: `argument_specs` of the role.
+        args: `scope` (`fleet`, `coordinator`, or `status`, which accepts a part of the fleet), the names of the
+            groups, `skip_rigs`, and `argument_specs`, a path.
+        playbooks: where our own playbooks are: only there are tags ours to judge.
+        template: evaluates a value.
+
+    Returns:
+        The task's result: the team, the groups that its hosts join, a token of this run, and report sections.
+
+    Raises:
+        Stop: no.
     """
-    known: Dict[str, str] = {}
-    for spec in specs.values():
-        known.update({name: str(option.get("type", "str")) for name, option in spec["options"].items()})
-    found = []
-    for name, value in sorted(values.items()):
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            found.append(f"{name} is no variable of this project{f' ({near[0]}?)' if near else ''}.")
-            continue
-        wrong = _wrong(name, value, known[name])
-        if wrong:
-            found.append(wrong)
-    place = values.get("survivor_npz_pipeline_dir")
-    if isinstance(place, str) and not place.startswith(("/", "~")):
-        found.append(f"survivor_npz_pipeline_dir is {place}: give an absolute path, or one from ~.")
-    report = str(values.get("survivor_npz_report") or "")
-    if report not in ("", "-") and not os.path.isdir(os.path.dirname(os.path.expanduser(report)) or "."):
-        found.append(f"survivor_npz_report is {report}: its directory is not there.")
-    return found
+    scope, limit = args["scope"], task_vars.get("ansible_limit")
+    team = membership.team_of(task_vars["groups"], args)
+    played = list(task_vars["ansible_play_hosts_all"])
+    if scope == "coordinator":
+        faults = _without_coordinator(team, played, limit)
+    else:
+        faults = list(team.faults)
+        batch = list(task_vars.get("ansible_play_batch", played))
+        faults += [] if faults or scope == "status" else membership.left_out(team, played, batch, limit)
+    reached = [host for host in team.hosts if host in played]
+    values = _values(task_vars, reached if scope == "status" else team.hosts, template)
+    wrong = _reserved(task_vars, values) + _misgiven(values, Path(args["argument_specs"]))
+    if Path(str(task_vars.get("playbook_dir", ""))).resolve() == playbooks:
+        run, skip = task_vars.get("ansible_run_tags", []), task_vars.get("ansible_skip_tags", [])
+        wrong += variables.tag_problems(run, skip)
+    if wrong or (faults and scope != "status"):
+        raise Stop("guard", " ".join([*(faults if scope != "status" else []), *wrong]) + " Nothing was done.")
+    members = membership.groups_for(team if scope != "coordinator" else team._replace(rigs=[]))
+    chosen = {host: groups for host, groups in members.items() if host in played}
+    report = str(
+        values.get(str(team.coordinator), {}).get(
+            "survivor_npz_report", task_vars.get("survivor_npz_report", "")
+        )
+    )
+    return {
+        "team": {**team._asdict(), "faults": faults},
+        "members": [{"name": host, "groups": groups} for host, groups in chosen.items()],
+        "played": played,
+        "token": uuid.uuid4().hex,
+        "controller": f"{getpass.getuser()}@{platform.node()} (pid {os.getppid()})",
+        "controller_pid": os.getppid(),
+        "report": {"options": {"path": template(report), "skipped": team.skipped}},
+    }

@@ -1,135 +1,125 @@
-"""Before any work: who belongs to the fleet, and what is wrong with it."""
+"""Before any work: all faults of all hosts at once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Dict, List, Optional
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from ansible.module_utils.survivor_npz.controller.fleet.facts import Faults, Host
-from ansible.module_utils.survivor_npz.controller.fleet.host import (
+from ansible.module_utils.survivor_npz.controller.fleet.answers import why_no_answer
+from ansible.module_utils.survivor_npz.controller.fleet.host_faults import (
     estimate,
     host_faults,
     room_faults,
     same_file,
 )
+from ansible.module_utils.survivor_npz.controller.fleet.looks import Answer, Faults, must_be_right
+
+NONSENSE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+Registered = Mapping[str, Any]
 
 
-def names_of(value: Any) -> List[str]:
-    """A list of names, also where a variable came as one comma-separated word from the command line."""
-    if isinstance(value, str):
-        return [name.strip() for name in value.split(",") if name.strip()]
-    return [str(name) for name in value or []]
+def sensible(faults: Callable[[], Sequence[str]]) -> list[str]:
+    """The faults of one host; a fault that says so where its answer makes no sense."""
+    try:
+        return list(faults())
+    except NONSENSE as error:
+        return [f"its answer makes no sense ({type(error).__name__}: {error}). Check what answers there."]
 
 
-def fleet(  # noqa: PLR0917 - a filter's arguments come by position
-    groups: Mapping[str, Sequence[str]],
-    coordinator_group: str,
-    rigs_group: str,
-    skip: Any,
-    played: Sequence[str],
-    limit: Optional[str] = None,
-) -> Dict[str, Any]:
-    """Who takes part: `coordinator`, `rigs`, `skipped`, `hosts` (rigs, then coordinator) and `faults`."""
-    skipped = names_of(skip)
-    coordinators = list(groups.get(coordinator_group, []))
-    listed = list(groups.get(rigs_group, []))
-    rigs = [rig for rig in listed if rig not in skipped]
-    hosts = rigs + coordinators[:1]
-    faults = []
-    if len(coordinators) != 1:
-        count = ", ".join(coordinators) or "none"
-        faults.append(f"group {coordinator_group} must have exactly one host; it has: {count}.")
-    if not listed:
-        faults.append(f"group {rigs_group} has no host: nothing to distribute to. Edit the inventory.")
-    faults += [
-        f"survivor_npz_skip_rigs names {name}, which is not in group {rigs_group}."
-        for name in skipped
-        if name not in listed
-    ]
-    faults += [
-        f"{host} is in both groups, {coordinator_group} and {rigs_group}."
-        for host in rigs
-        if host in coordinators
-    ]
-    missing = [host for host in hosts if host not in played]
-    if missing and not faults:
-        faults.append(
-            f"--limit {limit or ''} leaves out {', '.join(missing)}: the fleet switches as a whole or not at "
-            "all. Run without --limit; to leave a rig out by name: -e survivor_npz_skip_rigs=RIG."
-        )
-    return {
-        "coordinator": coordinators[0] if coordinators else None,
-        "rigs": rigs,
-        "skipped": skipped,
-        "hosts": hosts,
-        "faults": faults,
-    }
+def looks_of(answers: Registered, coordinator: str | None) -> tuple[dict[str, Answer], Faults]:
+    """Hosts that answered with a look, and why the others did not."""
+    looks: dict[str, Answer] = {}
+    silent: Faults = {}
+    for host, answer in answers.items():
+        why = why_no_answer(answer, "copies")
+        if why is None:
+            looks[host] = answer
+            continue
+        leave_out = f"; or leave it out by name: -e survivor_npz_skip_rigs={host}"
+        is_gone = isinstance(answer, Mapping) and answer.get("unreachable")
+        silent[host] = [f"{why.rstrip('.')}{leave_out if is_gone and host != coordinator else ''}."]
+    return looks, silent
 
 
-def lost(result: Any, what: str, is_coordinator: bool = False) -> Optional[str]:
-    """Why a registered result is no answer; None where it is one."""
-    if not isinstance(result, Mapping):
-        return f"{what}: no answer."
-    message = " ".join(str(result.get("msg", "")).split()).removeprefix("Task failed: ")
-    if result.get("unreachable") and (
-        "host key verification" in message.lower() or "IDENTIFICATION HAS CHANGED" in message
-    ):
-        return (
-            "refused: its SSH host key is not the one known here. It was reimaged, or somebody else answers: "
-            "compare the fingerprint at the host itself, then ssh-keygen -R its name or address, and connect "
-            "once by hand."
-        )
-    if result.get("unreachable"):
-        without = "" if is_coordinator else "; or leave it out by name: survivor_npz_skip_rigs"
-        return f"unreachable ({message}). Start it or mend its network{without}."
-    if result.get("failed") or "copies" not in result:
-        if "timed out" in message.lower():
-            return f"{what}: no answer in time (a hung disk?): {message}"
-        if "interpreter" in message and "not found" in message:
-            message += " Install Python 3.9 or newer there, or name it with ansible_python_interpreter."
-        return f"{what}: {message or 'no answer'}"
-    return None
-
-
-def busy(result: Any, matters: bool) -> Optional[str]:
-    """Why the coordinator's answer forbids to change what Step 2.5 reads; None where it doesn't."""
-    if not isinstance(result, Mapping) or "running" not in result or result.get("failed"):
-        message = result.get("msg", "") if isinstance(result, Mapping) else ""
-        return f"can't tell whether Step 2.5 is running: {message or 'no answer'}. Mend that, then run again."
-    if not result["running"] or not matters:
+def busy(run: Any, matters: bool) -> str | None:
+    """Why the coordinator's answer forbids a change to what Step 2.5 reads; None where it doesn't."""
+    if not isinstance(run, Mapping) or "running" not in run:
+        return f"can't tell whether Step 2.5 is running: {run or 'no answer'}. Fix this, then run again."
+    if not run["running"] or not matters:
         return None
-    said = str(result.get("message", "Step 2.5 is running")).rstrip(".")
+    message = str(run.get("message", "Step 2.5 is running")).rstrip(".")
     return (
-        f"{said}. Its workers read the NPZ: wait for "
-        "its end. To go on regardless: -e survivor_npz_prepare_while_running=true."
+        f"{message}. Its workers read the NPZ: wait until it ends. "
+        "To go on regardless: -e survivor_npz_prepare_while_running=true."
     )
 
 
-def preflight(
-    hostvars: Mapping[str, Host], hosts: Sequence[str], coordinator: str, options: Mapping[str, Any]
-) -> Faults:
-    """All faults of all hosts, `{host: [fault, …]}`; empty when the run may go on."""
-    found: Faults = {}
-    probes: Dict[str, Host] = {}
-    for host in hosts:
-        probe: Any = hostvars[host].get("__survivor_npz_probe")
-        why = lost(probe, "preflight", host == coordinator)
-        if why:
-            found[host] = [why]
-            continue
-        probes[host] = probe
-        faults = host_faults(probe, options, host == coordinator)
+def held(run: Any) -> str | None:
+    """Why another controller's lease forbids to begin; None where there is none in force."""
+    lease = run.get("lease") if isinstance(run, Mapping) else None
+    if not isinstance(lease, Mapping) or lease.get("expired") or lease.get("ended"):
+        return None
+    if lease.get("trouble"):
+        return f"{lease['trouble']}."
+    return (
+        f"{lease.get('controller')} has been switching the fleet since {lease.get('begun_utc')} and holds the "
+        f"lease until {lease.get('until')} (another {float(lease.get('left', 0)):.0f} s). Wait, then run again."
+    )
+
+
+def preflight(answers: Registered, coordinator: str, options: Mapping[str, Any]) -> Faults:
+    """All faults of all hosts, `{host: [fault, …]}`; empty when the run may go on.
+
+    Args:
+        answers: what each host's look registered.
+        options: `busy` (whether a running Step 2.5 matters), and what `host_faults` takes.
+    """
+    looks, found = looks_of(answers, coordinator)
+    for host, look in looks.items():
+        faults = sensible(lambda host=host, look=look: host_faults(look, options, host == coordinator))  # type: ignore[misc]
         if faults:
             found[host] = faults
-    if coordinator in probes:
-        why = busy(hostvars[coordinator].get("__survivor_npz_running"), options["busy"])
+    if coordinator in looks:
+        run = looks[coordinator].get("run")
+        why = [reason for reason in (busy(run, options["busy"]), held(run)) if reason]
         if why:
-            found.setdefault(coordinator, []).append(why)
-    for host, faults in same_file(probes).items():
+            found.setdefault(coordinator, []).extend(why)
+    clear = {host: look for host, look in looks.items() if host not in found}
+    for host, faults in same_file(looks).items():
         found.setdefault(host, []).extend(faults)
-    size, sha256 = estimate(probes.get(coordinator), options)
-    for host, probe in probes.items():
-        short = list(room_faults(probe, size, sha256))
+    for host, faults in same_files(looks, coordinator).items():
+        found.setdefault(host, []).extend(faults)
+    size, sha256 = estimate(looks.get(coordinator), options)
+    for host, look in clear.items():
+        short = list(room_faults(look, size, sha256))
         if short:
             found.setdefault(host, []).extend(short)
     return found
+
+
+def same_files(looks: Mapping[str, Answer], coordinator: str) -> Faults:
+    """Rigs on which a file of survivor_npz_same_files differs from the coordinator's."""
+    found: Faults = {}
+    wanted = (looks.get(coordinator) or {}).get("same_files") or {}
+    for host, look in looks.items():
+        for name, sha256 in (look.get("same_files") or {}).items():
+            if host == coordinator:
+                if sha256 is None:
+                    found.setdefault(host, []).append(f"{name} (survivor_npz_same_files) is missing here.")
+            elif wanted.get(name) is not None and sha256 != wanted[name]:
+                how = "is missing" if sha256 is None else f"differs from {coordinator}'s"
+                found.setdefault(host, []).append(
+                    f"{name} {how} (survivor_npz_same_files). Deploy the pipeline's code, then run again."
+                )
+    return found
+
+
+def warnings(looks: Mapping[str, Answer]) -> list[str]:
+    """What does not stop a run, but should be known: writable directories and the like."""
+    found: dict[str, None] = {}
+    for host, look in looks.items():
+        for copy in look["copies"]:
+            if must_be_right(copy):
+                for text in copy["directory"].get("exposed") or []:
+                    found[f"{host}: {text}"] = None
+    return list(found)

@@ -6,7 +6,7 @@ import sys
 
 if __name__ == "__main__":
     here = os.path.dirname(os.path.abspath(__file__))
-    # Python has put this directory on its path; but a room is to be found through the package, and only so.
+    # Python has put this directory on its path; but its modules must be found through the package only.
     sys.path[:] = [os.path.dirname(here), *(path for path in sys.path if os.path.abspath(path) != here)]
     importlib.import_module("supervise")
     del sys.path[0]

@@ -1,4 +1,4 @@
-"""The launch lock of a pipeline directory: take it, or tell who holds it.
+"""The launch lock of a pipeline directory: take it, or say who holds it.
 
 The lock is an flock: it is held until the supervisor dies, however it dies. What is written in it is a note.
 """
@@ -6,25 +6,28 @@ The lock is an flock: it is held until the supervisor dies, however it dies. Wha
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import os
 import time
-from typing import Any, Dict, Optional
+from typing import Any
 
-from .home import home, read_json, records
-from .processes import boot_id, family, look_at
+from .clocks import boot_id
+from .home import home, is_at, make_private, open_lock, read_json, records, try_lock
+from .processes import family, look_at
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer, not an error
-    """The pipeline directory has a run already; `note` is what is known of it."""
+    """The pipeline directory already has a run; `note` is what is known about it."""
 
-    def __init__(self, note: Dict[str, Any]) -> None:
+    def __init__(self, note: dict[str, Any]) -> None:
         super().__init__(refusal(note))
         self.note = note
 
+    def answer(self) -> dict[str, Any]:
+        """Return what `supervise` reports."""
+        return {"refused": self.note, "error": str(self)}
 
-def refusal(note: Dict[str, Any]) -> str:
+
+def refusal(note: dict[str, Any]) -> str:
     """Say who holds the lock, since when, where its log is, and what can be done."""
     if "run" not in note:
         return (
@@ -42,38 +45,43 @@ def refusal(note: Dict[str, Any]) -> str:
     )
 
 
-def orphaned(directory: str) -> Dict[str, Any]:
-    """Return the note of a run whose supervisor died while processes of it live on; {} where there is none.
+def supervised(record: dict[str, Any]) -> bool:
+    """Whether the supervisor of a run whose record says "running" is alive."""
+    stat = look_at(record.get("supervisor", 0)) if record.get("state") == "running" else None
+    return stat is not None and stat[1] == record.get("supervisor_start") and record.get("boot") == boot_id()
 
-    Only meaningful while the lock is free: a supervised run's record says "running" too.
+
+def orphaned(directory: str) -> dict[str, Any]:
+    """Return the note of a run that lives although nobody holds the launch lock; {} if there is none.
+
+    Its lock file was deleted, or its supervisor died and left processes, `orphans`. Only meaningful while the
+    lock is free.
     """
     for path in reversed(records(directory)):
         record = read_json(os.path.join(path, "record.json"))
-        if record.get("state") == "running" and record.get("boot") == boot_id():
-            left = family(record["run"])
-            if left:
-                return dict(record, orphans=sorted(pid for pid, _ in left))
+        if supervised(record):
+            return record
+        unended = record.get("state") == "running" and record.get("boot") == boot_id()
+        if unended and (left := family(os.path.basename(path))):
+            return dict(record, orphans=sorted(pid for pid, _ in left))
     return {}
 
 
-def holder(directory: str) -> Optional[Dict[str, Any]]:
-    """Return the note of the run that holds the lock, None where the lock is free. Writes nothing.
+def holder(directory: str) -> dict[str, Any] | None:
+    """Return the note of the run that holds the lock, None if the lock is free. Writes nothing.
 
-    Where the lock is held but notes no live run, all that is known is `lock`, its path.
+    If the lock is held but no live run is noted in it, all that is known is `lock`, its path. Raises OSError.
     """
     path = os.path.join(home(directory), "lock")
-    found: Dict[str, Any] = {"lock": path}
+    found: dict[str, Any] = {"lock": path}
     for _ in range(20):
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+            descriptor = open_lock(path, create=False)
         except FileNotFoundError:
             return None
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return None
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
+            if try_lock(descriptor):
+                return None
         finally:
             os.close(descriptor)
         note = read_json(path)
@@ -86,27 +94,27 @@ def holder(directory: str) -> Optional[Dict[str, Any]]:
     return found
 
 
+def in_the_way(directory: str) -> dict[str, Any]:
+    """Return the note of what keeps a run from starting, {} if nothing does. Raises OSError."""
+    return holder(directory) or orphaned(directory)
+
+
 def take_lock(directory: str) -> int:
     """Take the launch lock; returns its descriptor. Raises Refused, OSError."""
-    for path in (home(directory), os.path.join(home(directory), "runs")):
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(path)  # never the pipeline directory itself
-    path = os.path.join(home(directory), "lock")
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    own = make_private(directory)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(os.path.join(own, "runs"), 0o700)
+    path = os.path.join(own, "lock")
     for attempt in range(10):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptor = open_lock(path, create=True)
+        if try_lock(descriptor) and is_at(descriptor, path):
             break
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
-            note = holder(directory) if attempt in (0, 9) else None
-            if note is not None:  # None: it was only somebody looking, for a moment
-                os.close(descriptor)
-                raise Refused(note) from None
-            time.sleep(0.05)
-    else:
         os.close(descriptor)
+        note = holder(directory) if attempt in (0, 9) else None
+        if note is not None:  # None: it was only somebody looking, for a moment
+            raise Refused(note)
+        time.sleep(0.05)
+    else:
         raise Refused({"lock": path})
     left = orphaned(directory)
     if left:

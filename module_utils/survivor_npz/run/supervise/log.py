@@ -1,7 +1,6 @@
-"""The output of a run on disk: `log`, and beside it `times`, which tells when each piece of it came.
+"""The output of a run on disk: `log`, and `times`, which says when each piece of it came.
 
-`times` maps bytes of the log to elapsed time, for those who read it later: pairs of little-endian uint64,
-byte and millisecond.
+`times` holds pairs of little-endian uint64: byte of the log, elapsed milliseconds.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import contextlib
 import os
 import struct
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 TAIL_LINES = 30
 _RING = 65536
@@ -22,16 +21,16 @@ class Log:
     def __init__(self, directory: str) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         self.path = os.path.join(directory, "log")
-        self._log = os.open(self.path, flags, 0o644)
-        self._times = os.open(os.path.join(directory, "times"), flags, 0o644)
+        self._log = os.open(self.path, flags, 0o600)
+        self._times = os.open(os.path.join(directory, "times"), flags, 0o600)
         self._began = self._marked = self._retry = time.monotonic()
         self._marked -= 1
         self._tail = bytearray()
         self.size = self.seen = 0
-        self.cut: Optional[Dict[str, Any]] = None
+        self.cut: dict[str, Any] | None = None
 
     def write(self, data: bytes) -> bool:
-        """Keep `data`; True if this is the moment in which the log got cut."""
+        """Keep `data`; return True if this cuts the log."""
         self.seen += len(data)
         self._tail += data
         del self._tail[:-_RING]
@@ -61,13 +60,13 @@ class Log:
             return first
         return False
 
-    def tail(self) -> List[str]:
+    def tail(self) -> list[str]:
         """Return the last lines, each cut to what a screen can show."""
         lines = bytes(self._tail).decode(errors="backslashreplace").rstrip("\n").split("\n")[-TAIL_LINES:]
         return [line.rstrip("\r").rpartition("\r")[2][:600] for line in lines]
 
     def close(self) -> None:
-        """Push it to disk, as far as the disk allows."""
+        """Flush it to disk, as far as the disk allows."""
         for descriptor in (self._log, self._times):
             with contextlib.suppress(OSError):
                 os.fsync(descriptor)

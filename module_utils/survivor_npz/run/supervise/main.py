@@ -3,78 +3,56 @@
 from __future__ import annotations
 
 import argparse
-import errno
-import hashlib
 import json
 import os
 import shutil
 import signal
 import socket
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable
 
-from .home import home
+from .home import home, is_at
 from .lock import Refused, take_lock
 from .processes import family, send
+from .proof import disproved
 from .run import GRACE, Run
 from .supervisor import EXIT_TROUBLE, Supervisor
 
 EXIT_REFUSED = 75
 
 
-def other_bytes(npz: Dict[str, Any]) -> str:
-    """Say that the live NPZ is not the proved one any more; "" where it is, or where no proof is at hand.
-
-    Args:
-        npz: `sha256` and `path`, as proved before the lock was ours. Who switches next finds a run.
-    """
-    proved, path = npz.get("sha256"), npz.get("path")
-    if not proved or not path:
-        return ""
-    digest = hashlib.sha256()
-    try:
-        with open(path, "rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-    except OSError as error:
-        found = f"it can't be read ({error.strerror})"
-    else:
-        if digest.hexdigest() == proved:
-            return ""
-        found = f"its SHA-256 is {digest.hexdigest()[:16]}…"
-    return (
-        f"{path} changed between the proof and the start of Step 2.5: {found}, proved was {proved[:16]}…. "
-        "Another controller or a program wrote it. Nothing was started; run again"
-    )
-
-
-def supervise(job: Dict[str, Any], outputs: Tuple[int, ...], tell: Callable[[Dict[str, Any]], None]) -> int:
-    """Take the lock, start the job, watch it to its end.
+def supervise(job: dict[str, Any], outputs: tuple[int, ...], tell: Callable[[dict[str, Any]], None]) -> int:
+    """Take the lock, check the proof, start the job, watch it to its end.
 
     `tell` is called once, with `{"started": True, ...}`, `{"refused": note, "error": text}` or
-    `{"error": text}`. The note of a refusal is the run in the way, or `changed`: an NPZ that is no longer the
-    proved one. Returns the exit code.
+    `{"error": text}`. The note of a refusal is the run in the way, or says what was proven and holds no
+    longer: `changed` (the NPZ) or `stale` (the stamp). Returns the exit code.
     """
     job = dict(job, dir=os.path.realpath(job["dir"]))
     try:
-        run = Run(job, take_lock(job["dir"]))
+        lock = take_lock(job["dir"])
+        run = Run(job, lock)
     except Refused as refused:
-        tell({"refused": refused.note, "error": str(refused)})
+        tell(refused.answer())
         return EXIT_REFUSED
     except OSError as error:
-        tell({"error": f"Cannot keep a run record in {home(job['dir'])}: {error.strerror or error}"})
+        place = error.filename or home(job["dir"])
+        tell({"error": f"Cannot keep a run record: {place}: {error.strerror or error}"})
         return EXIT_TROUBLE
-    trouble = other_bytes(job.get("npz") or {})
-    if trouble:
+    # Deleted before there was a record, the lock excludes nobody; after that, the record does.
+    path = os.path.join(home(job["dir"]), "lock")
+    refusal = disproved(job) if is_at(lock, path) else Refused({"lock": path}).answer()
+    if refusal:
         shutil.rmtree(run.directory, ignore_errors=True)
-        tell({"refused": {"changed": job["npz"]}, "error": trouble})
+        tell(refusal)
         return EXIT_REFUSED
     supervisor = Supervisor(run, outputs)
     try:
         supervisor.start()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a null byte, or = in the name of a variable
         shutil.rmtree(run.directory, ignore_errors=True)
-        tell({"error": f"Cannot start {job['command'][0]} in {job['dir']}: {error.strerror or error}"})
-        return 127 if error.errno == errno.ENOENT else 126
+        why = getattr(error, "strerror", None) or error
+        tell({"error": f"Cannot start {job['command'][0]} in {job['dir']}: {why}"})
+        return 127 if isinstance(error, FileNotFoundError) else 126
     tell(dict(run.record, started=True))
     try:
         return supervisor.watch()
@@ -84,7 +62,7 @@ def supervise(job: Dict[str, Any], outputs: Tuple[int, ...], tell: Callable[[Dic
         return supervisor.end(f"The supervisor failed, and Step 2.5 was stopped: {error!r}")
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run from the command line, or from the module with `--job FD` (a socket: job in, answer out)."""
     while (null := os.open(os.devnull, os.O_RDWR)) < 3:
         pass  # an orchestrator may start us with 0, 1 or 2 closed: our log must not become one of them
@@ -97,14 +75,14 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser.add_argument("--timeout", type=float, help="seconds; then the script is stopped (exit code 124)")
     parser.add_argument("--grace", type=float, default=GRACE, help="seconds between SIGTERM and SIGKILL")
     parser.add_argument("--creates", action="append", default=[], help="a file that the run must write")
-    parser.add_argument("--known", type=json.loads, default={}, help="JSON for the record: npz, proved")
+    parser.add_argument("--known", type=json.loads, default={}, help="JSON: npz, proved, stamp")
     parser.add_argument("command", nargs="*", help="after --: the command and its arguments")
     options = parser.parse_args(argv)
     if options.job is not None:
         with socket.socket(fileno=options.job) as channel, channel.makefile("rw", encoding="utf-8") as file:
             job = json.loads(file.readline())
 
-            def answer(message: Dict[str, Any]) -> None:
+            def answer(message: dict[str, Any]) -> None:
                 file.write(json.dumps(message) + "\n")
                 file.flush()
                 channel.shutdown(socket.SHUT_RDWR)
@@ -113,9 +91,9 @@ def main(argv: Optional[List[str]] = None) -> int:
     if not options.command:
         parser.error("no command")
     job = {key: getattr(options, key) for key in ("dir", "timeout", "grace", "creates", "command")}
-    job.update({key: options.known[key] for key in ("npz", "proved") if key in options.known})
+    job.update({key: options.known[key] for key in ("npz", "proved", "stamp") if key in options.known})
 
-    def complain(message: Dict[str, Any]) -> None:
+    def complain(message: dict[str, Any]) -> None:
         if "error" in message:
             os.write(2, f"survivor_npz: {message['error']}\n".encode())
 

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import selectors
-from typing import IO, Dict, Optional, Set, Tuple
+import signal
+from typing import IO
 
 from .run import Run
 
+_PIECE, _PIPE_PIECES = 65536, 16  # bytes; together what a pipe can hold, 1 MiB
+
 
 class Output:
-    """Carry what comes from the script as it comes; a slow reader slows the script down, as without us.
+    """Carry the script's output as it comes; a slow reader slows the script down, as without a supervisor.
 
     Args:
         run: the run whose log keeps it.
-        selector: who tells when a descriptor is ready; `move` is for all of its keys that are ours.
+        selector: tells when a descriptor is ready; every key but the supervisor's own goes to `move`.
         targets: () detached; (1, 2) in the foreground: where the script's output and errors are passed on.
     """
 
-    def __init__(self, run: Run, selector: selectors.BaseSelector, targets: Tuple[int, ...]) -> None:
+    def __init__(self, run: Run, selector: selectors.BaseSelector, targets: tuple[int, ...]) -> None:
         self._run, self._selector, self._targets = run, selector, targets
-        self._sources: Set[int] = set()
-        self._waiting: Dict[int, bytes] = {}  # what our own output could not take yet
+        self._sources: set[int] = set()
+        self._waiting: dict[int, bytes] = {}  # what our caller has not taken yet
 
-    def carry(self, *pipes: Optional[IO[bytes]]) -> None:
+    def carry(self, *pipes: IO[bytes] | None) -> None:
         """Begin: the script's output and, where it is apart, its errors."""
         for index, pipe in enumerate(pipes):
             if pipe is not None:
@@ -39,24 +43,53 @@ class Output:
             self._take(key.fd, key.data)
 
     def over(self, late: bool, past_limit: bool) -> bool:
-        """True when all is in and passed on, or those who hold it open had their time."""
+        """Return True once all is in and passed on, or the drain timeout (`late`) or the limit has passed."""
         return (not self._sources or late) and (not self._waiting or past_limit)
 
     def drain(self) -> None:
-        """Log what the last process left in the pipes."""
-        for source in self._sources:
-            with contextlib.suppress(OSError):
-                while data := os.read(source, 65536):
-                    self._run.log.write(data)
+        """Log what the last process left in the pipes; one that goes on writing is left to `hand_over`."""
+        for source in list(self._sources):
+            with contextlib.suppress(OSError):  # empty, but open
+                for _ in range(_PIPE_PIECES):
+                    data = os.read(source, _PIECE)
+                    if not data:
+                        self._sources.discard(source)
+                        break
+                    self._run.keep(data)
 
-    def _listen(self, source: int, target: Optional[int]) -> None:
+    def hand_over(self) -> None:
+        """Leave a process that logs what children still write; unread, their next line would kill them."""
+        try:
+            if not self._sources or os.fork():
+                return
+        except OSError:  # no process to be had: the verdict counts more
+            return
+        try:
+            os.setsid()
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            null = os.open(os.devnull, os.O_RDWR)
+            for descriptor in (0, 1, 2):
+                os.dup2(null, descriptor)  # our caller must not wait for the end of its pipe
+            log = os.open(self._run.log.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
+            while self._sources:
+                for source in select.select(self._sources, (), ())[0]:
+                    data = os.read(source, _PIECE)
+                    if not data:
+                        self._sources.discard(source)
+                    with contextlib.suppress(OSError):  # a full disk: the log is cut, the child goes on
+                        os.write(log, data)
+        finally:
+            os._exit(0)
+
+    def _listen(self, source: int, target: int | None) -> None:
         os.set_blocking(source, False)
         self._selector.register(source, selectors.EVENT_READ, target)
 
-    def _take(self, source: int, target: Optional[int]) -> None:
+    def _take(self, source: int, target: int | None) -> None:
         """Take a piece of output from the script into the log, and pass it on in the foreground."""
         try:
-            data = os.read(source, 65536)
+            data = os.read(source, _PIECE)
         except BlockingIOError:
             return
         except OSError:
@@ -90,6 +123,6 @@ class Output:
             self._selector.unregister(target)
             self._passed_on(target, source, target)
 
-    def _passed_on(self, target: int, source: int, then: Optional[int]) -> None:
+    def _passed_on(self, target: int, source: int, then: int | None) -> None:
         del self._waiting[target]
         self._listen(source, then)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import Optional, Set, Tuple
+from typing import Any
+
+from .clocks import uptime
 
 MARK = "SURVIVOR_NPZ_RUN"
-Process = Tuple[int, int]  # pid, start in clock ticks since boot: together they are never reused
+_WHOLE = 65536  # characters of a command line
+Process = tuple[int, int]  # pid, start in clock ticks since boot: together they are never reused
 
 
-def boot_id() -> str:
-    """Name this boot of the machine: pids of another one mean nothing."""
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        return file.read().strip()
-
-
-def look_at(pid: int) -> Optional[Tuple[int, int]]:
+def look_at(pid: int) -> tuple[int, int] | None:
     """Return (parent, start in ticks) of a live process, None for a dead one or a zombie."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
@@ -34,7 +31,7 @@ def _carries(pid: int, mark: bytes) -> bool:
         return False
 
 
-def family(run: str, root: Optional[int] = None) -> Set[Process]:
+def family(run: str, root: int | None = None) -> set[Process]:
     """Find every live process of a run: those below `root`, and those that carry the run's mark.
 
     The first finds what dropped its environment (a subreaper is handed the orphans); the second finds what
@@ -42,7 +39,7 @@ def family(run: str, root: Optional[int] = None) -> Set[Process]:
     """
     seen = {int(name): look_at(int(name)) for name in os.listdir("/proc") if name.isdigit()}
     alive = {pid: stat for pid, stat in seen.items() if stat and pid != os.getpid()}
-    below: Set[int] = set()
+    below: set[int] = set()
     if root is not None:
         more = {pid for pid, (parent, _) in alive.items() if parent == root}
         while more:
@@ -75,10 +72,34 @@ def send(process: Process, number: int) -> bool:
             os.close(descriptor)
 
 
-def command_of(pid: int) -> str:
-    """Return a process's command line, shortened, for a human."""
+def plain(text: str, limit: int) -> str:
+    """Return text that a terminal can be shown, shortened."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:limit])
+
+
+def command_of(pid: int, limit: int = 300) -> str:
+    """Return a process's command line, shortened, for people; "" if it is gone or has none."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read(300).replace(b"\0", b" ").decode(errors="backslashreplace").strip()
+            words = file.read(limit).replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return ""
+    return plain(words.strip(), limit)
+
+
+def matching(text: str, but: set[Process]) -> list[dict[str, Any]]:
+    """List the processes whose command line contains `text`: `pid`, `age` (seconds) and `command`.
+
+    Without `but`, this process, and those that started it: their command lines may quote the text.
+    """
+    callers, pid = set(), os.getpid()
+    while pid and (stat := look_at(pid)):
+        callers.add(command_of(pid, _WHOLE))  # by command line: a controller's forks share it
+        pid = stat[0]
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        command, stat = command_of(int(name), _WHOLE), look_at(int(name))
+        if stat and text in command and command not in callers and (int(name), stat[1]) not in but:
+            age = uptime() - stat[1] / os.sysconf("SC_CLK_TCK")
+            found.append({"pid": int(name), "age": round(max(0.0, age), 1), "command": command[:300]})
+    return sorted(found, key=lambda one: int(one["pid"]))

@@ -9,12 +9,15 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import time
-from typing import Any, Dict, Optional, Set, Tuple
+from typing import Any
 
+from .clocks import boot_id, utc
 from .home import home, records
 from .log import Log
-from .processes import Process, boot_id, command_of, look_at
+from .processes import Process, command_of, look_at
+from .proof import other_bytes
 
 KEEP = 20
 GRACE = 5.0
@@ -22,31 +25,26 @@ _NOTE_SIZE = 8192
 _RESERVE = 196608  # more than any record needs
 
 
-def stamp(path: str) -> Optional[Tuple[int, int, int]]:
-    """Identify a file's present content cheaply: inode, size, mtime in ns."""
+def identity(path: str) -> tuple[int, int, int, int] | None:
+    """Identify a file's present content cheaply: device, inode, size, mtime in ns; None if there is none."""
     try:
-        stat = os.stat(path)
+        found = os.stat(path)
     except OSError:
         return None
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns
-
-
-def now() -> str:
-    """Return the time, UTC, ISO 8601."""
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 class Run:
-    """One run: what is known of it, on disk and in the lock's note."""
+    """One run: what is known about it, on disk and in the lock's note."""
 
-    def __init__(self, job: Dict[str, Any], lock: int) -> None:
+    def __init__(self, job: dict[str, Any], lock: int) -> None:
         self.job, self._lock = job, lock
         self._began = time.monotonic()
         name = f"{datetime.datetime.now(datetime.timezone.utc):%Y%m%dT%H%M%SZ}-{os.getpid()}"
         self.directory = os.path.join(home(job["dir"]), "runs", name)
         for old in records(job["dir"])[: -(KEEP - 1)]:
             shutil.rmtree(old, ignore_errors=True)
-        os.mkdir(self.directory)
+        os.mkdir(self.directory, 0o700)
         try:
             self._prepare(name)
         except OSError:
@@ -54,11 +52,11 @@ class Run:
             raise
 
     def _prepare(self, name: str) -> None:
-        """Write all that a run needs on disk, so that nothing of it can fail once the script is started."""
+        """Write everything that a run needs on disk: none of it may fail once the script is started."""
         job = self.job
         self.log = Log(self.directory)
         me = look_at(os.getpid())
-        self.record: Dict[str, Any] = {
+        self.record: dict[str, Any] = {
             "version": 1,
             "run": name,
             "state": "running",
@@ -71,7 +69,7 @@ class Run:
             "token": job.get("token"),
             "timeout": job.get("timeout") or None,
             "grace": job.get("grace", GRACE),
-            "start": now(),
+            "start": utc(),
             "end": None,
             "elapsed": 0.0,
             "pid": None,
@@ -85,25 +83,40 @@ class Run:
             "log_cut": None,
             "record": os.path.join(self.directory, "record.json"),
         }
-        self._before = {path: stamp(self._absolute(path)) for path in job.get("creates", [])}
+        self._before = {path: identity(self._absolute(path)) for path in job.get("creates", [])}
+        self._ctime = os.stat(self.log.path).st_ctime_ns
         self._reserve = os.path.join(self.directory, f"record.json.tmp.{os.getpid()}")
-        self._book()
+        self._reserve_space()
         self.note()
         self.save()
 
     def _absolute(self, path: str) -> str:
         return os.path.join(self.job["dir"], os.path.expanduser(path))
 
-    def _book(self) -> None:
-        """Book the last record's disk space now: a full disk must not swallow the verdict."""
-        descriptor = os.open(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    def _created(self, path: str) -> str:
+        """Tell what became of a file that the run must write: written, missing, stale or empty."""
+        absolute = self._absolute(path)
+        try:
+            after, found = identity(absolute), os.stat(absolute)
+            full = os.listdir(absolute) if stat.S_ISDIR(found.st_mode) else found.st_size
+        except OSError:
+            return "missing"
+        linked = os.path.realpath(absolute) != os.path.normpath(absolute)
+        # A new link to an old file has another identity than the file that it replaces.
+        if after == self._before[path] or (linked and found.st_ctime_ns < self._ctime):
+            return "stale"
+        return "written" if full else "empty"
+
+    def _reserve_space(self) -> None:
+        """Reserve the last record's disk space now: a full disk must not swallow the verdict."""
+        descriptor = os.open(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, _RESERVE)
         finally:
             os.close(descriptor)
 
     def keep(self, data: bytes) -> None:
-        """Keep a piece of output; the moment in which the log gets cut is told to those who watch."""
+        """Keep a piece of output; if this cuts the log, note it for those who watch."""
         if self.log.write(data):
             self.record["log_cut"] = dict(self.log.cut or {})
             with contextlib.suppress(OSError):
@@ -114,7 +127,7 @@ class Run:
         return time.monotonic() - self._began
 
     def note(self) -> None:
-        """Write the lock's note, in place and always as long: it needs no room on a full disk."""
+        """Write the lock's note, in place and always of one size: it needs no new space on a full disk."""
         keys = (
             "run",
             "host",
@@ -134,7 +147,7 @@ class Run:
         os.ftruncate(self._lock, max(_NOTE_SIZE, len(text) + 1))
 
     def save(self, last: bool = False) -> None:
-        """Write the record, whole or not at all; the last one takes the space that was booked for it."""
+        """Write the record as a whole; the last one takes the space that was reserved for it."""
         self.record.update(
             elapsed=round(self.elapsed(), 3),
             log_bytes=self.log.seen,
@@ -144,7 +157,7 @@ class Run:
             errors="backslashreplace"
         )
         path = self._reserve if last else f"{self._reserve}.new"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             os.pwrite(descriptor, text, 0)
             os.ftruncate(descriptor, len(text))
@@ -160,36 +173,32 @@ class Run:
             self.note()
             self.save()
 
-    def finish(self, code: int, ended_by: Optional[Dict[str, Any]], left: Set[Process]) -> None:
-        """Judge the run and record the verdict. `code` is a shell's exit code."""
-        created = {}
-        for path, before in self._before.items():
-            after = stamp(self._absolute(path))
-            created[path] = (
-                "missing"
-                if after is None
-                else "stale"
-                if after == before
-                else "written"
-                if after[1]
-                else "empty"
-            )
-        unmet = [f"{path} ({state})" for path, state in created.items() if state != "written"]
-        verdict, message = (
-            "ok",
-            f"Step 2.5 ended well after {datetime.timedelta(seconds=int(self.elapsed()))}",
-        )
-        if ended_by:
-            verdict, message = ended_by["verdict"], ended_by["message"]
-        elif code:
-            verdict, message = "failed", f"Step 2.5 failed: exit code {code}"
+    def _judge(self, code: int, ended_by: dict[str, Any] | None, created: dict[str, str]) -> tuple[str, str]:
+        """Return verdict and message."""
+        npz = self.job.get("npz") or {}
+        found = other_bytes(npz)
+        changed = f"{npz['path']} changed while it ran: {found}" if found else ""
+        unmet = ", ".join(f"{path} ({state})" for path, state in created.items() if state != "written")
+        if ended_by or code:
+            message = f"Step 2.5 failed: exit code {code}"
             if code > 128:
                 message += f" (a signal, {_signal_name(code - 128)})"
-        elif unmet:
-            verdict = "failed"
-            message = f"Step 2.5 ended with exit code 0 but did not write what it should: {', '.join(unmet)}"
+            message = ended_by["message"] if ended_by else message
+            return ended_by["verdict"] if ended_by else "failed", "; ".join(filter(None, (message, changed)))
+        if changed or unmet:
+            unmet = unmet and f"it did not write what it should: {unmet}"
+            faults = "; ".join(filter(None, (changed, unmet)))
+            return "failed", f"Step 2.5 ended with exit code 0, but {faults}"
+        elapsed = datetime.timedelta(seconds=int(self.elapsed()))
+        return "ok", f"Step 2.5 finished successfully after {elapsed}"
+
+    def finish(self, code: int, ended_by: dict[str, Any] | None, left: set[Process]) -> None:
+        """Judge the run and record the verdict. `code` is a shell's exit code."""
+        created = {path: self._created(path) for path in self._before}
+        verdict, message = self._judge(code, ended_by, created)
         if left:
-            message += f"; {len(left)} process(es) that it started live on"
+            many = "1 process is" if len(left) == 1 else f"{len(left)} processes are"
+            message += f"; {many} still running that it started"
         if self.log.cut:
             message += f"; its log is cut at byte {self.log.cut['at']}: {self.log.cut['why']}"
         self.log.close()
@@ -197,7 +206,7 @@ class Run:
             state="ended",
             verdict=verdict,
             message=message,
-            end=now(),
+            end=utc(),
             exit_code=code,
             signal=_signal_name(code - 128) if code > 128 else None,
             creates=created,
@@ -207,9 +216,10 @@ class Run:
         )
         with contextlib.suppress(OSError):  # a disk that broke must not cost the exit code as well
             self.save(last=True)
+        os.close(self._lock)
 
 
-def _signal_name(number: int) -> Optional[str]:
+def _signal_name(number: int) -> str | None:
     try:
         return signal.Signals(number).name
     except ValueError:

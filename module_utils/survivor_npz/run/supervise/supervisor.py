@@ -9,18 +9,22 @@ import selectors
 import signal
 import subprocess
 import time
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any
 
 from .output import Output
 from .processes import MARK, Process, family, send
 from .run import GRACE, Run
 
 EXIT_TIMEOUT, EXIT_TROUBLE = 124, 125
+DRAIN_TIME, EXIT_TIME = (
+    2.0,
+    0.5,
+)  # seconds that children have after the script's end: to close its output, to exit
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 class Supervisor:
-    """Stands between the script and whoever started it.
+    """Stand between the script and whoever started it.
 
     Args:
         run: the run to supervise; its job has `dir`, `command`, and may have `timeout`, `grace` (seconds) and
@@ -28,16 +32,16 @@ class Supervisor:
         outputs: () detached; (1, 2) in the foreground: where the script's output and errors are passed on.
     """
 
-    def __init__(self, run: Run, outputs: Tuple[int, ...] = ()) -> None:
+    def __init__(self, run: Run, outputs: tuple[int, ...] = ()) -> None:
         self.run, self._job, self._outputs = run, run.job, outputs
         self._selector = selectors.PollSelector()
         self._output = Output(run, self._selector, outputs)
-        self._code: Optional[int] = None
-        self._ended_by: Optional[Dict[str, Any]] = None
+        self._code: int | None = None
+        self._ended_by: dict[str, Any] | None = None
         self._deadline = time.monotonic() + self._job["timeout"] if self._job.get("timeout") else None
         self._kill_at = self._look_at = 0.0
-        self._told: Set[Process] = set()
-        self._killed: Set[Process] = set()
+        self._warned: set[Process] = set()
+        self._killed: set[Process] = set()
         self._pid = 0
         self._wakeup = self._catch_signals()
 
@@ -48,7 +52,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
         if not self._outputs:
-            signal.signal(signal.SIGHUP, lambda *_: None)  # the connection ended: not our business
+            signal.signal(signal.SIGHUP, lambda *_: None)  # the connection ended: the run goes on
         elif signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup stays nohup
             signal.signal(signal.SIGHUP, self._on_stop)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -58,7 +62,7 @@ class Supervisor:
         self.stop("stopped", "Step 2.5 was stopped", 128 + number)
 
     def stop(self, verdict: str, message: str, code: int) -> None:
-        """Begin to end the script and whatever it started; the first reason stands."""
+        """Begin to end the script and whatever it started; only the first reason counts."""
         if self._ended_by is None and self._code is None:
             self._ended_by = {"verdict": verdict, "message": message, "code": code}
             self._kill_at = time.monotonic() + self._job.get("grace", GRACE)
@@ -71,7 +75,7 @@ class Supervisor:
         environment.update(self._job.get("environment", {}))
         environment[MARK] = self.run.record["run"]
 
-        def spawn(command: List[str]) -> subprocess.Popen[bytes]:
+        def spawn(command: list[str]) -> subprocess.Popen[bytes]:
             return subprocess.Popen(
                 command,
                 cwd=self._job["dir"],
@@ -80,7 +84,7 @@ class Supervisor:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE if self._outputs else subprocess.STDOUT,
                 start_new_session=True,
-                # Should this process be killed, the script must not go on without lock and time limit.
+                # If this process is killed, the script must not go on without lock and time limit.
                 preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0),  # noqa: PLW1509
                 bufsize=0,
             )
@@ -90,7 +94,7 @@ class Supervisor:
         except OSError as error:
             if error.errno != errno.ENOEXEC:
                 raise
-            self._child = spawn(["bash", *self._job["command"]])  # no shebang: what a shell would do
+            self._child = spawn(["bash", *self._job["command"]])  # no shebang: do what a shell does
         self._output.carry(self._child.stdout, self._child.stderr)
         self._pid = self._child.pid
         self.run.started(self._pid)
@@ -111,7 +115,7 @@ class Supervisor:
                 self._code = 128 - code if code < 0 else code
 
     def _press(self) -> bool:
-        """Carry a stop on; True when nobody is left, or nothing more can be done."""
+        """Continue stopping; return True once no process is left, or nothing more can be done."""
         moment = time.monotonic()
         if moment < self._look_at:
             return False
@@ -119,10 +123,10 @@ class Supervisor:
         left = family(self.run.record["run"], os.getpid())
         if not left and self._code is not None:
             return True
-        for process in left - self._told:  # each once: also who was born since
+        for process in left - self._warned:  # each once, also those that started since
             send(process, signal.SIGTERM)
             send(process, signal.SIGCONT)
-        self._told |= left
+        self._warned |= left
         if moment >= self._kill_at:
             self._killed |= {process for process in left if send(process, signal.SIGKILL)}
         return moment >= self._kill_at + 10
@@ -140,8 +144,8 @@ class Supervisor:
                     break
                 wait = 0.1
             elif self._code is not None:
-                # A child that outlives the script may hold its output open for ever.
-                drain_until = drain_until or time.monotonic() + 2
+                # A child that outlives the script may hold its output open for hours.
+                drain_until = drain_until or time.monotonic() + DRAIN_TIME
                 if self._output.over(time.monotonic() >= drain_until, past_limit):
                     break
                 wait = 0.1
@@ -155,13 +159,23 @@ class Supervisor:
             self._reap()
         return self.end()
 
+    def _left(self) -> set[Process]:
+        """Find the processes that outlive the script, without those that were about to exit."""
+        until = time.monotonic() + EXIT_TIME
+        while (left := family(self.run.record["run"], os.getpid())) and time.monotonic() < until:
+            time.sleep(0.05)
+            self._reap()
+        return left
+
     def end(self, trouble: str = "") -> int:
         """Write the verdict; returns the exit code for our own caller."""
+        left = self._left()
         self._output.drain()
         if trouble:
             self._ended_by = {"verdict": "failed", "message": trouble, "code": EXIT_TROUBLE}
         code = EXIT_TROUBLE if self._code is None else self._code
         if self._ended_by is not None:
-            self._ended_by.update(signalled=len(self._told), killed=len(self._killed))
-        self.run.finish(code, self._ended_by, family(self.run.record["run"], os.getpid()))
+            self._ended_by.update(signalled=len(self._warned), killed=len(self._killed))
+        self.run.finish(code, self._ended_by, left)
+        self._output.hand_over()
         return self._ended_by["code"] if self._ended_by is not None else code

@@ -1,8 +1,9 @@
-"""survivor_npz_copies: one look tells all, writes nothing, and believes no name."""
+"""survivor_npz_look: one look tells all, writes nothing, and believes no name."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Any, Dict
@@ -17,7 +18,7 @@ NPZ = "bidirectional_survivors_binary.npz"
 
 def look(place: Path, check: bool = False, **more: Any) -> Dict[str, Any]:
     args = {"directory": str(place), "paths": [NPZ], **more}
-    found = run_here("survivor_npz_copies", args, check=check)
+    found = run_here("survivor_npz_look", args, check=check)
     assert found["changed"] is False
     return found
 
@@ -153,3 +154,20 @@ def test_a_damaged_array_shows_only_where_every_byte_is_read(names: Names, tmp_p
 def test_a_file_keeps_the_name_that_it_was_asked_for_by(tmp_path: Path) -> None:
     (file,) = look(tmp_path, files=["sub/s.json"])["files"]
     assert (file["name"], file["path"]) == ("sub/s.json", str(tmp_path / "sub/s.json"))
+
+
+def test_the_age_of_an_npz_is_that_of_its_json(names: Names, tmp_path: Path) -> None:
+    live = hashlib.sha256(Path(names.live).read_bytes()).hexdigest()
+    Path(names.previous).write_bytes(b"previous")
+    kept = hashlib.sha256(b"previous").hexdigest()
+    for path, sha256, moment in ((names.sidecar, live, 7), (names.sidecar_previous, kept, 5)):
+        Path(path).write_text(json.dumps({"npz_sha256": sha256, "source": {"size": 1, "mtime_ns": moment}}))
+    copy = look(tmp_path)["copies"][0]
+    assert (copy["source_mtime_ns"], copy["previous"]["source_mtime_ns"]) == (7, 5)
+    assert not copy["foreign"]
+    Path(names.live).write_bytes(b"by another program")
+    copy = look(tmp_path)["copies"][0]
+    assert (copy["source_mtime_ns"], copy["foreign"]) == (None, True)
+    os.unlink(names.sidecar)
+    copy = look(tmp_path)["copies"][0]
+    assert (copy["source_mtime_ns"], copy["foreign"]) == (None, False)

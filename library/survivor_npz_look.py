@@ -1,14 +1,14 @@
 #!/usr/bin/python
-"""Facts of every copy of the survivor NPZ on one host."""
+"""Look at one host: every copy of the survivor NPZ, and what a run needs there."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: survivor_npz_copies
+module: survivor_npz_look
 short_description: Look at every copy of the survivor NPZ on a host
 description:
-  - Tells of each copy whether it is there, its checksums, survivors, schema, owner and mode, what is staged
-    or kept beside it, and whether its directory can take a new one. Reads only.
+  - Reports of each copy whether it exists, its checksums, survivors, schema, owner and mode, what is staged
+    or kept beside it, and whether its directory can take a new one. Reads only, creates nothing.
   - Needs nothing but the Python standard library, so that it runs on a bare rig.
 options:
   directory:
@@ -21,7 +21,7 @@ options:
     elements: str
     default: []
   extra_paths:
-    description: Copies that are looked after where they exist.
+    description: Copies that are kept current where they exist.
     type: list
     elements: str
     default: []
@@ -30,8 +30,13 @@ options:
     type: list
     elements: str
     default: []
+  same_files:
+    description: Files of which to compute the SHA-256, relative to O(directory).
+    type: list
+    elements: str
+    default: []
   libraries:
-    description: Python libraries whose version to tell, without importing them.
+    description: Python libraries whose version to report, without importing them.
     type: list
     elements: str
     default: []
@@ -43,8 +48,16 @@ options:
     description: Group, by name or number, that files shall belong to. Empty for none in particular.
     type: str
     default: ""
+  coordinator:
+    description: Also report whether Step 2.5 is running here, and the lease (see M(survivor_npz_run)).
+    type: bool
+    default: false
   brief:
-    description: Look at the live files only, not at what stands beside them.
+    description: Look at the live files only, not at what is kept beside them.
+    type: bool
+    default: false
+  settle:
+    description: First wait for a process that is switching a copy to finish.
     type: bool
     default: false
   whole:
@@ -61,13 +74,16 @@ attributes:
   diff_mode:
     support: none
     description: Nothing changes.
+  platform:
+    platforms: posix
+    description: Linux.
 author:
-  - survivor-npz
+  - survivor-npz project (@survivor-npz)
 """
 
 EXAMPLES = r"""
 - name: Look at the copies of a rig
-  survivor_npz_copies:
+  survivor_npz_look:
     directory: ~/distributed_prng_analysis
     paths: [bidirectional_survivors_binary.npz]
     extra_paths: [/dev/shm/prng/step2/bidirectional_survivors_binary.npz]
@@ -84,17 +100,21 @@ copies:
       C(exists), C(sha256), C(sha1), C(size), C(mtime_ns), C(mode), C(owner), C(group), C(survivors),
       C(schema), C(fault), C(error).
     - Without O(brief) also C(directory) (C(exists), C(identity), and, of the C(nearest) one that exists,
-      C(writable), C(free) bytes, C(owner) and C(in_the_way)), C(staged) (paths by SHA-256), C(previous) and
-      C(leftovers).
+      C(writable), C(free) bytes, C(owner), C(in_the_way), C(untrusted) and C(exposed)), C(staged) (paths by
+      SHA-256), C(previous) and C(leftovers).
   returned: always
   type: list
   elements: dict
 files:
-  description: The files of O(files), each with C(name) as given, C(path), C(exists), C(readable),
+  description: One entry for each file of O(files), with C(name) as given, C(path), C(exists), C(readable),
     C(executable), C(size) and C(mtime_ns).
   returned: always
   type: list
   elements: dict
+same_files:
+  description: SHA-256 of each file of O(same_files), null where there is none.
+  returned: always
+  type: dict
 libraries:
   description: Version of each library of O(libraries), null where it is missing.
   returned: always
@@ -104,10 +124,14 @@ accounts:
     there is none) and C(grantable), whether this user may give a file to it.
   returned: always
   type: dict
-time:
-  description: The host's clock, Unix seconds.
+run:
+  description: What M(survivor_npz_run) reports with C(state=query).
+  returned: with O(coordinator)
+  type: dict
+stamp:
+  description: The host's C(boot) id and boot C(clock), seconds, read before anything else.
   returned: always
-  type: float
+  type: dict
 skew:
   description: The host's clock minus O(now), seconds.
   returned: always
@@ -130,30 +154,48 @@ user:
   type: str
 """
 
+import os
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.survivor_npz.common.digest import sha256_or_none
 from ansible.module_utils.survivor_npz.look.host import look
+from ansible.module_utils.survivor_npz.run import control
+
+
+def _is_expired(run: dict[str, Any] | None) -> bool:
+    """Whether another controller died while it held the lease: its last rename must be over first."""
+    lease = (run or {}).get("lease") or {}
+    return bool(lease.get("expired")) and not lease.get("ended")
 
 
 def main() -> None:
     """Look and report."""
     names = {"type": "list", "elements": "str", "default": []}
+    flag = {"type": "bool", "default": False}
     module = AnsibleModule(
         argument_spec={
             "directory": {"type": "str", "required": True},
             "paths": names,
             "extra_paths": names,
             "files": names,
+            "same_files": names,
             "libraries": names,
             "owner": {"type": "str", "default": ""},
             "group": {"type": "str", "default": ""},
-            "brief": {"type": "bool", "default": False},
-            "whole": {"type": "bool", "default": False},
+            "coordinator": flag,
+            "brief": flag,
+            "settle": flag,
+            "whole": flag,
             "now": {"type": "float"},
         },
         supports_check_mode=True,
     )
     given = module.params
+    home = os.path.realpath(os.path.expanduser(given["directory"]))
     try:
+        # First: its stamp must be older than every look that is judged by it.
+        run = control.query(home) if given["coordinator"] else None
         found = look(
             given["directory"],
             given["paths"],
@@ -162,15 +204,20 @@ def main() -> None:
             libraries=given["libraries"],
             accounts={"owner": given["owner"], "group": given["group"]},
             brief=given["brief"],
+            settle=given["settle"] or _is_expired(run),
             whole=given["whole"],
             now=given["now"],
         )
+        same = {name: sha256_or_none(os.path.join(home, name)) for name in given["same_files"]}
     except OSError as error:
         module.fail_json(
             msg=f"{error.filename or given['directory']}: {error.strerror or error}. "
-            "Mend the file system or its permissions, then run again."
+            "Fix the file system or its permissions, then run again."
         )
-    module.exit_json(changed=False, **found)
+    from ansible.module_utils.survivor_npz.common.boot import stamp
+
+    found.setdefault("stamp", stamp())
+    module.exit_json(changed=False, run=run, same_files=same, **found)
 
 
 if __name__ == "__main__":

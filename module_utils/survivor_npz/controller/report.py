@@ -1,0 +1,209 @@
+"""The report of a run: what the decisions and Step 2.5 returned, as one JSON object and as lines for the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible.module_utils.survivor_npz.common.digest import short
+
+LAUNCHING = ("step25.yml",)
+BEFORE_A_START = (*LAUNCHING, "prepare.yml", "rollback.yml")
+FAILED = ("failed", "timeout", "stopped", "refused", "lost")
+_OWN_KEYS = ("faults", "run", "options", "fleet", "stop")
+
+
+def age(seconds: float) -> str:
+    """A time span in its largest unit."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
+    """Lines of a plain table, columns as wide as their widest entry."""
+    cells = [list(columns)] + [[str(row.get(column, "")) for column in columns] for row in rows]
+    widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
+
+
+def compose(
+    sections: Mapping[str, Any],
+    *,
+    playbook: str,
+    check: bool,
+    stopped: bool,
+    seconds: Mapping[str, float],
+    messages: Mapping[str, str],
+    interrupted: str = "",
+) -> dict[str, Any]:
+    """The report as JSON types.
+
+    Args:
+        sections: what the decisions returned, merged.
+        messages: by host, what the last failed task said.
+        interrupted: name of the signal that ended the run; "" for none.
+    """
+    faults, run = sections.get("faults") or {}, sections.get("run") or {}
+    extra = {name: value for name, value in sections.items() if name not in _OWN_KEYS and value}
+    return {
+        "playbook": playbook,
+        "check": check,
+        "ok": not stopped and not interrupted,
+        "interrupted": interrupted or None,
+        "skipped": (sections.get("options") or {}).get("skipped") or [],
+        "fleet": sections.get("fleet") or [],
+        "seconds": {phase: round(spent, 1) for phase, spent in seconds.items()},
+        "stopped_in": faults.get("phase") if stopped and faults.get("hosts") else None,
+        "faults": faults.get("hosts") or {} if stopped else {},
+        "messages": dict(messages) if stopped else {},
+        "started": bool(run.get("started")),
+        "run": run or None,
+        **extra,
+    }
+
+
+def lines(report: Mapping[str, Any], live: Mapping[str, Sequence[str]]) -> list[str]:
+    """The report as lines.
+
+    Args:
+        live: `switched` and `unknown`: hosts whose live files changed, and those asked to switch that gave no
+            answer; for a run that was interrupted.
+    """
+    found = [""]
+    if report.get("status"):
+        return found + _status(report["status"]) + _ending(report, live)
+    if report["fleet"]:
+        found += [*table(report["fleet"], ["host", "before", "action", "proof"]), ""]
+        found += [f"Left out by name: {rig} (survivor_npz_skip_rigs)." for rig in report["skipped"]]
+    found += _conversion(report) + _rollback(report)
+    if report["seconds"]:
+        spent = ", ".join(f"{phase} {seconds}" for phase, seconds in report["seconds"].items())
+        found.append(f"Seconds: {spent}.")
+    found += [f"WARNING: {warning}" for warning in report.get("warnings") or []]
+    if report.get("stop"):
+        found.append(f"Stop: {report['stop']}")
+    return found + _ending(report, live)
+
+
+def _conversion(report: Mapping[str, Any]) -> list[str]:
+    convert = report.get("convert")
+    if not convert:
+        return []
+    done = "not converted"
+    if convert.get("converted"):
+        done = "converted"
+    elif convert.get("reuses"):
+        done = "used the conversion staged by an earlier run"
+    elif convert.get("due"):
+        done = "would convert" if report["check"] else "due, not converted"
+    known = convert.get("survivor_count") is not None
+    count = f", {convert['survivor_count']:,} survivors" if known else ""
+    notes = [f"  note: {note}" for note in convert.get("notes", [])]
+    return [f"Conversion: {done} (reason: {convert.get('reason')}{count}).", *notes]
+
+
+def _rollback(report: Mapping[str, Any]) -> list[str]:
+    back = report.get("rollback")
+    if not back or not report["ok"]:
+        return []
+    count = "unknown" if back["survivor_count"] is None else f"{back['survivor_count']:,}"
+    what = f"{short(back['sha256'])} ({count} survivors{_made(back)})"
+    if back["stays"]:
+        first = f"Rollback: already in force; {what} stays live. Hosts that had missed it are listed above."
+    else:
+        verb = "went back" if back["done"] else "would go back"
+        first = f"Rollback: {verb} from {short(back['replaced'])} to {what}."
+    return [
+        first,
+        f"  It stays pinned until Step 1 writes a new {back['json']}.",
+        "  To go forward now: ansible-playbook playbooks/prepare.yml -e survivor_npz_force=true",
+    ]
+
+
+def _made(back: Mapping[str, Any]) -> str:
+    return f", from survivors {age(back['age'])} old" if back.get("age") is not None else ""
+
+
+def _status(status: Mapping[str, Any]) -> list[str]:
+    columns = ["host", "present", "sha256", "survivors", "schema", "age", "same", "previous", "copy"]
+    words = {None: "-", True: "yes", False: "NO"}
+    rows = [
+        {
+            **{column: "-" if row.get(column) is None else row[column] for column in columns},
+            "sha256": short(row["sha256"]) if row.get("sha256") else "-",
+            "previous": short(row["previous"]) if row.get("previous") else "-",
+            "age": "-" if row.get("age") is None else age(row["age"]),
+            "same": words[row.get("same")],
+        }
+        for row in status["copies"]
+        if row["present"] != "absent" or row.get("required")
+    ]
+    run = status["run"]
+    found = []
+    if run.get("running"):
+        found += [f"{run.get('message', 'Step 2.5 is running').rstrip('.')}.", ""]
+    if isinstance(run.get("lease"), Mapping) and not run["lease"].get("ended"):
+        lease = run["lease"]
+        state = "expired" if lease.get("expired") else f"until {lease.get('until')}"
+        found += [f"Lease: {lease.get('controller')}, since {lease.get('begun_utc')}, {state}.", ""]
+    found += [*table(rows, columns), ""]
+    found += [f"{row['host']}: {row['copy']}: {row['fault']}" for row in status["copies"] if row.get("fault")]
+    found += [f"WARNING: {warning}" for warning in status["warnings"]]
+    return [*found, "step25.yml would now:", *(f"  {action}" for action in status["would"])]
+
+
+def _ending(report: Mapping[str, Any], live: Mapping[str, Sequence[str]]) -> list[str]:
+    run = report["run"] or {}
+    where = _where(run) if report["ok"] else ""
+    message = str(run.get("message") or "")
+    found = (
+        [f"{message if message.startswith('Step 2.5') else f'Step 2.5: {message}'}{where}"] if message else []
+    )
+    if report["interrupted"]:
+        found += _interrupted(report, live)
+    elif not report["ok"]:
+        found += _why(report)
+    expected = report["playbook"] in (LAUNCHING if report["ok"] else BEFORE_A_START)
+    # A connection that was lost leaves it open.
+    if expected and not report["started"] and run.get("verdict") != "lost" and not report["interrupted"]:
+        dry = " (dry run)" if report["check"] and report["ok"] else ""
+        found.append(f"Step 2.5 was NOT started{dry}.")
+    return found
+
+
+def _interrupted(report: Mapping[str, Any], live: Mapping[str, Sequence[str]]) -> list[str]:
+    found = f"INTERRUPTED by {report['interrupted']}: "
+    if live["unknown"]:
+        return [
+            f"{found}{', '.join(live['unknown'])} may or may not have switched"
+            + (f"; {', '.join(live['switched'])} switched" if live["switched"] else "")
+            + ". See playbooks/status.yml; the next run repairs the fleet."
+        ]
+    if live["switched"]:
+        return [f"{found}switched were {', '.join(live['switched'])}. The next run repairs the fleet."]
+    return [f"{found}nothing live was changed on any host."]
+
+
+def _where(run: Mapping[str, Any]) -> str:
+    """Exit code and log of a run that succeeded; those of another are in the failure."""
+    parts = {"exit code": run.get("exit_code"), "log": run.get("log")}
+    known = [f"{name} {value}" for name, value in parts.items() if value is not None]
+    return f" ({', '.join(known)})" if known else ""
+
+
+def _why(report: Mapping[str, Any]) -> list[str]:
+    by_message: dict[str, list[str]] = {}
+    for host, message in report["messages"].items():
+        by_message.setdefault(message, []).append(host)
+    where = f" in {report['stopped_in']}" if report["stopped_in"] else ""
+    found = []
+    for message, hosts in by_message.items():
+        # A decision over the fleet is taken on the coordinator, but the hosts at fault follow.
+        text = message if report["faults"] else f"{', '.join(hosts)}: {message}"
+        first, *rest = text.splitlines() or [""]
+        found += [f"STOPPED{where}: {first}", *(f"  {line}" for line in rest)]
+    for host, faults in report["faults"].items():
+        found += [f"  {host}: {fault}" for fault in faults]
+    return found

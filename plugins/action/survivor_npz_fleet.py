@@ -1,0 +1,308 @@
+"""Take one decision over the fleet, on the controller: read what hosts registered, return groups and the report."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ansible.module_utils
+from ansible import constants  # type: ignore[attr-defined]
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+
+ROOT = Path(__file__).resolve().parents[2]
+# Modules find our package through the setting `module_utils`; a plugin has to be told.
+ansible.module_utils.__path__.append(str(ROOT / "module_utils"))
+from ansible.module_utils.survivor_npz.controller.fleet import goal as goals
+from ansible.module_utils.survivor_npz.controller.fleet import plan, preflight, proof, table
+from ansible.module_utils.survivor_npz.controller.fleet import status as statuses
+from ansible.module_utils.survivor_npz.controller.fleet.decision import Stop, one, plays, registered
+from ansible.module_utils.survivor_npz.controller.fleet.guard import guard
+from ansible.module_utils.survivor_npz.controller.fleet.membership import Team
+
+
+class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
+    """See library/survivor_npz_fleet.py for options and results."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Decide; a decision against going on fails by itself."""
+        super().run(tmp, task_vars)
+        self._vars = task_vars or {}
+        self._args = dict(self._task.args)
+        self._report: dict[str, Any] = {}
+        phases = {
+            "guard": self._guard,
+            "preflight": self._preflight,
+            "plan": self._plan,
+            "rollback": self._rollback,
+            "received": self._received,
+            "barrier": self._barrier,
+            "switched": self._switched,
+            "proof": self._proof,
+            "status": self._status,
+        }
+        phase = self._args.get("phase")
+        if phase not in phases:
+            raise AnsibleError(
+                f"survivor_npz_fleet: phase is {phase}; it must be one of {', '.join(phases)}."
+            )
+        try:
+            found = phases[phase]()
+        except Stop as stop:
+            self._report["faults"] = stop.report
+            return {"failed": True, "changed": False, "msg": str(stop), "report": self._report}
+        return {"changed": False, "report": self._report, **found}
+
+    # -- what was registered -------------------------------------------------------------------------------
+
+    def _registered(self, hosts: list[str], *names: str) -> tuple[dict[str, Any], ...]:
+        return registered(self._vars, hosts, *names)
+
+    def _looks(self, hosts: list[str]) -> dict[str, Any]:
+        looks = self._registered(hosts, "look")[0]
+        return {host: looks.get(host) for host in hosts}
+
+    @property
+    def _team(self) -> Team:
+        """The fleet as the guard found it."""
+        return Team(**one(self._vars, "guard", "team")["team"])
+
+    @property
+    def _plan_made(self) -> Any:
+        return one(self._vars, "plan", "parts")
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {**self._args["options"], "check": bool(self._task.check_mode)}
+
+    def _plays(self, tag: str) -> bool:
+        return plays(self._vars, self._task.tags, tag)
+
+    # -- phases --------------------------------------------------------------------------------------------
+
+    def _guard(self) -> dict[str, Any]:
+        found = guard(self._vars, self._args, ROOT / "playbooks", self._templar.template)
+        self._report.update(found.pop("report"))
+        self._report["fleet"] = table.rows(Team(**found["team"]), {}, {}, {})
+        parts = ("convert", "distribute", "run")
+        return {**found, "plays": {tag: self._plays(tag) for tag in parts}}
+
+    def _preflight(self) -> dict[str, Any]:
+        team, options = self._team, self._options
+        answers = self._looks(team.hosts)
+        found = preflight.preflight(answers, str(team.coordinator), options)
+        self._report["fleet"] = table.rows(team, answers, {}, {})
+        self._report["warnings"] = preflight.warnings(preflight.looks_of(answers, team.coordinator)[0])
+        if found:
+            who = ", ".join(found)
+            raise Stop("preflight", f"Faults on {who}; nothing was changed on any host.", found)
+        return {}
+
+    def _plan(self) -> dict[str, Any]:
+        team, options = self._team, self._options
+        lead = str(team.coordinator)
+        answers = self._looks(team.hosts)
+        if options["convert"] == "never":
+            result, goal = None, goals.from_live(answers[lead])
+        else:
+            result = self._args["conversion"]
+            goal = goals.from_decision(answers[lead], result)
+        self._report["convert"] = goals.conversion(
+            result, goal, options["check"] or not self._plays("convert")
+        )
+        if goal["due"] and not self._plays("convert") and (self._plays("distribute") or self._plays("run")):
+            raise Stop(
+                "convert",
+                f"A conversion is due (reason: {goal['reason']}), and the chosen tags leave it out. "
+                "Run without --tags, or with --tags convert,distribute,run. No host was changed.",
+            )
+        warned = list((result or {}).get("warned") or []) or statuses.foreign(answers[lead], result)
+        return self._planned(team, answers, goal, options, warned)
+
+    def _rollback(self) -> dict[str, Any]:
+        team, options = self._team, {**self._options, "convert": "auto", "needs_json": False}
+        self._args["options"] = options
+        self._preflight()
+        answers = self._looks(team.hosts)
+        goal = goals.from_previous(answers[str(team.coordinator)], options["json"])
+        if "refused" in goal:
+            raise Stop("rollback", f"{goal['refused']} No host was changed.")
+        self._report["rollback"] = {
+            "sha256": goal["sha256"],
+            "survivor_count": goal["survivor_count"],
+            "source_mtime_ns": goal["source_mtime_ns"],
+            "replaced": goal["replaces"],
+            "stays": goal["stays"],
+            "json": options["json"],
+            "done": not options["check"],
+        }
+        return self._planned(team, answers, goal, options, [])
+
+    def _planned(
+        self,
+        team: Team,
+        answers: dict[str, Any],
+        goal: dict[str, Any],
+        options: dict[str, Any],
+        warned: list[str],
+    ) -> dict[str, Any]:
+        lead, check = str(team.coordinator), options["check"]
+        few = goals.too_few(goal, options["min_survivors"], goal["reason"] == "rollback")
+        if few:
+            raise Stop("convert", few)
+        parts, found = plan.plan(answers, goal, options["convert"], lead)
+        will = check and self._distributes(goal)
+        self._report["fleet"] = table.rows(team, answers, parts, {}, will=will)
+        if options["for_run"]:
+            warned = warned + goals.sample_warnings(goal["survivor_count"], options["scorer_args"])
+        self._report["warnings"] = [*preflight.warnings(answers), *warned]
+        if found:
+            raise Stop(
+                "distribute",
+                f"{', '.join(found)} can't take part; nothing live was changed on any host.",
+                found,
+            )
+        members = {
+            host: ["survivor_npz_differ"] for host, part in parts.items() if part["changes"] or part["open"]
+        }
+        differ = list(members)
+        receivers = [host for host, part in parts.items() if part["receive"] and not check]
+        for host in receivers:
+            members[host].append("survivor_npz_receive")
+        if differ and not check:
+            members.setdefault(lead, []).append("survivor_npz_switching")
+        if receivers:
+            members[lead].append("survivor_npz_sending")
+        parcel = os.path.join(constants.DEFAULT_LOCAL_TMP, "survivor_npz", f"{goal['sha256']}.npz")
+        carried = {"sha256": goal["sha256"], "sha1": goal["sha1"], "pin": goal.get("pin"), "parcel": parcel}
+        return {
+            "goal": goal,
+            "parts": parts,
+            "members": [
+                {"name": host, "groups": groups, "part": {**parts[host], "goal": carried}}
+                for host, groups in members.items()
+            ],
+            "parcel": parcel,
+        }
+
+    def _received(self) -> dict[str, Any]:
+        parts = self._plan_made["parts"]
+        hosts = [host for host, part in parts.items() if part["receive"]]
+        found = proof.received(dict.fromkeys(hosts) | self._registered(hosts, "received")[0])
+        if found:
+            self._stop_at_barrier(found)
+        return {}
+
+    def _stop_at_barrier(self, found: dict[str, list[str]]) -> None:
+        who = ", ".join(found)
+        verb = "is" if len(found) == 1 else "are"
+        raise Stop(
+            "barrier", f"Stopped before the switch: {who} {verb} not ready. Nothing live was changed.", found
+        )
+
+    def _barrier(self) -> dict[str, Any]:
+        made = self._plan_made
+        answers = self._registered(list(made["parts"]), "staged")[0]
+        found = proof.barrier(made["parts"], answers, made["goal"]["sha256"])
+        if found:
+            self._stop_at_barrier(found)
+        cleared = [host for host, part in made["parts"].items() if part["switch"] or part["attributes"]]
+        lead, both = self._team.coordinator, ["survivor_npz_cleared", "survivor_npz_cleared_rigs"]
+        return {"members": [{"name": host, "groups": both[:1] if host == lead else both} for host in cleared]}
+
+    def _switched(self) -> dict[str, Any]:
+        team, made = self._team, self._plan_made
+        hosts = [host for host in self._args["hosts"] if host in made["parts"]]
+        answers = self._registered(hosts, "switched")[0]
+        asked = [host for host in hosts if host != team.coordinator or host in answers]
+        found = proof.unswitched(asked, answers)
+        members = {host: ["survivor_npz_reverting"] for host in asked} if found else {}
+        if found:
+            members.setdefault(str(team.coordinator), []).append("survivor_npz_renewing")
+        return {
+            "unswitched": found,
+            "answered": proof.answered(asked, answers),
+            "members": [{"name": host, "groups": groups} for host, groups in members.items()],
+        }
+
+    # -- the proof -----------------------------------------------------------------------------------------
+
+    def _proof(self) -> dict[str, Any]:
+        team, options, made = self._team, self._options, self._plan_made
+        lead, goal, parts = str(team.coordinator), made["goal"], made["parts"]
+        names = ("look", "switched", "reverted", "staged")
+        results = dict(zip(names, self._registered(team.hosts, *names)))
+        latest = proof.latest(team.hosts, results)
+        will = options["check"] and self._distributes(goal)
+        unproven = proof.proof(latest, parts, goal, lead, options["convert"], will)
+        last = self._vars.get("__survivor_npz_all_switched")
+        unswitched = last.get("unswitched") if isinstance(last, Mapping) else None
+        named = proof.states(latest, goal["sha256"]) if unswitched else None
+        self._report["fleet"] = table.rows(team, results["look"], parts, results, unproven, named, will)
+        if unswitched:
+            states = ", ".join(f"{host} {state}" for host, state in (named or {}).items())
+            raise Stop(
+                "switch",
+                f"The switch failed on {', '.join(unswitched)}, so the fleet went back. State of each host: {states}. "
+                "Fix the host, then run again.",
+                unswitched,
+            )
+        if unproven and not (self._distributes(goal) or self._plays("run")):
+            return {"proven": False, "members": []}
+        if unproven:
+            raise Stop(
+                "prove",
+                f"Not proven on {', '.join(unproven)}. Fix the host, or run without --tags so that every host is "
+                "brought to the same bytes.",
+                unproven,
+            )
+        if goal["due"] and not self._plays("convert"):
+            return {"proven": False, "members": []}
+        lease = self._vars.get("__survivor_npz_lease")
+        waves = proof.waves(latest, results["look"][lead], lease if isinstance(lease, Mapping) else {})
+        old = proof.too_old(waves)
+        if (
+            old
+            and options["for_run"]
+            and not options["check"]
+            and self._plays("run")
+            and not self._args.get("final")
+        ):
+            again = dict.fromkeys([*old, lead], ["survivor_npz_look_again"])
+            again[lead] = ["survivor_npz_look_again", "survivor_npz_judge_again"]
+            return {"proven": False, "members": [{"name": host, "groups": again[host]} for host in again]}
+        proven = {
+            "sha256": goal["sha256"],
+            "survivor_count": goal["survivor_count"],
+            "hosts": team.hosts,
+            "stamp": proof.stamp(waves, results["look"][lead], lease if isinstance(lease, Mapping) else {}),
+        }
+        if not options["check"]:
+            self._report["proof"] = proven
+        npz = {"path": goal["live"], "sha256": goal["sha256"], "survivor_count": goal["survivor_count"]}
+        return {
+            **proven,
+            "proven": True,
+            "npz": npz,
+            "members": [{"name": lead, "groups": ["survivor_npz_proven"]}],
+        }
+
+    def _distributes(self, goal: Mapping[str, Any]) -> bool:
+        """Whether what differs is distributed in this run; a rollback always is."""
+        return goal["reason"] == "rollback" or self._plays("distribute")
+
+    def _status(self) -> dict[str, Any]:
+        team, lead, options = self._team, self._team.coordinator, self._options
+        played = one(self._vars, "guard", "played")["played"]
+        hosts = [host for host in team.hosts if host in played]
+        decision = self._registered([lead], "decision")[0].get(lead) if lead in hosts else None
+        self._report["status"] = statuses.status(
+            team, self._looks(hosts), decision, options, played, time.time()
+        )
+        return {"same": self._report["status"]["same"]}

@@ -1,0 +1,1 @@
+survivor_npz_look.py

@@ -1,0 +1,120 @@
+"""Show what changes and what fails; everything else with -v."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: survivor_npz_screen
+type: stdout
+short_description: A quiet screen for the survivor fleet
+description:
+  - Shows a line per play that has hosts, tasks that changed or failed something, and one line per failure. With C(-v)
+    it is Ansible's own screen.
+extends_documentation_fragment:
+  - default_callback
+  - result_format_callback
+requirements:
+  - set as stdout in configuration
+"""
+
+from pathlib import Path
+from typing import Any
+
+import ansible.module_utils
+from ansible import constants as C  # type: ignore[attr-defined] # noqa: N812 - as in all of Ansible
+from ansible.plugins.callback.default import CallbackModule as Default
+
+# Modules find our package through the setting `module_utils`; a plugin has to be told.
+ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[2] / "module_utils"))
+from ansible.module_utils.survivor_npz.controller.fleet.answers import readable
+from ansible.module_utils.survivor_npz.controller.screen import harmless
+
+MOST = 400  # characters of a failure here; the report after the recap has all
+
+
+class CallbackModule(Default):  # type: ignore[misc] # Ansible ships no types
+    """See DOCUMENTATION."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "survivor_npz_screen"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._unnamed_play: Any = None
+
+    @property
+    def _is_quiet(self) -> bool:
+        return not self._display.verbosity
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        """Name a play once it has something to show."""
+        if not self._is_quiet:
+            super().v2_playbook_on_play_start(play)
+            return
+        self._play, self._unnamed_play = play, play
+
+    def v2_playbook_on_no_hosts_matched(self) -> None:
+        """A group without hosts is a part of the story that was not needed."""
+        if not self._is_quiet:
+            super().v2_playbook_on_no_hosts_matched()
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        """Show the play, the task only with something to show."""
+        if not self._is_quiet:
+            super().v2_playbook_on_task_start(task, is_conditional)
+            return
+        self._task_type_cache[task._uuid] = "TASK"
+        self._last_task_name = task.get_name().strip()
+        if self._unnamed_play is not None:
+            self._display.display(f"PLAY [{self._unnamed_play.get_name().strip()}]", color=C.COLOR_HIGHLIGHT)
+            self._unnamed_play = None
+
+    def _print_task_banner(self, task: Any) -> None:
+        if not self._is_quiet:
+            super()._print_task_banner(task)
+            return
+        mode = " [CHECK MODE]" if task.check_mode and self.get_option("check_mode_markers") else ""
+        self._display.display(f"TASK [{self._last_task_name or task.get_name().strip()}{mode}]")
+        self._last_task_banner = task._uuid
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        """Show what changed."""
+        if not self._is_quiet or result._result.get("changed"):
+            super().v2_runner_on_ok(result)
+
+    def v2_runner_item_on_ok(self, result: Any) -> None:
+        """Show what changed."""
+        if not self._is_quiet or result._result.get("changed"):
+            super().v2_runner_item_on_ok(result)
+
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        """Show nothing."""
+        if not self._is_quiet:
+            super().v2_runner_on_skipped(result)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        """Show a failure in one line."""
+        if not self._is_quiet:
+            super().v2_runner_on_failed(result, ignore_errors)
+            return
+        self._failure(result, "FAILED", ignore_errors)
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        """Show it in one line."""
+        if not self._is_quiet:
+            super().v2_runner_on_unreachable(result)
+            return
+        self._failure(result, "UNREACHABLE", bool(result._task.ignore_unreachable))
+
+    def _failure(self, result: Any, word: str, goes_on: bool) -> None:
+        if self._last_task_banner != result._task._uuid:
+            self._print_task_banner(result._task)
+        text = harmless(readable(result._result.get("msg") or "failed"))
+        text = text if len(text) <= MOST else f"{text[:MOST]}…"
+        colour = C.COLOR_WARN if goes_on else C.COLOR_ERROR
+        self._display.display(f"{word}: [{self.host_label(result)}]: {text}", color=colour)
+
+    def _handle_warnings_and_exception(self, result: Any) -> None:
+        """Show none in quiet: the report has those that matter."""
+        if not self._is_quiet:
+            super()._handle_warnings_and_exception(result)
