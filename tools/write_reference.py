@@ -50,7 +50,7 @@ def variables() -> str:
     lines = [
         "# Role variables",
         "",
-        "Written by `make reference` from `roles/survivor_npz/meta/argument_specs.yml`; `make lint` checks it.",
+        "Written from `roles/survivor_npz/meta/argument_specs.yml` by `make reference`.",
         "",
         "| variable | type | default | what it is |",
         "|---|---|---|---|",
@@ -80,7 +80,7 @@ def arrays() -> str:
     lines = [
         f"# The NPZ, schema {schema.SCHEMA_VERSION}",
         "",
-        "Written by `make reference` from `module_utils/survivor_npz/npz/schema.py`; `make lint` checks it.",
+        "Written from `module_utils/survivor_npz/npz/schema.py` by `make reference`.",
         "Each array has one element per survivor, in the order of the JSON: "
         f"{schema.BYTES_PER_SURVIVOR} bytes per survivor before compression.",
         "",
