@@ -42,6 +42,10 @@ options:
       - Number of processes that parse. V(0) means all CPUs that the process may use.
     type: int
     default: 0
+  min_survivors:
+    description: Fewer survivors are refused before anything is written.
+    type: int
+    default: 0
   activate:
     description:
       - Make the converted NPZ live.
@@ -202,6 +206,7 @@ ARGUMENTS: dict[str, Any] = {
     "force": {"type": "bool", "default": False},
     "prng_encoding": {"type": "str", "choices": ["registry", "legacy"], "default": "registry"},
     "workers": {"type": "int", "default": 0},
+    "min_survivors": {"type": "int", "default": 0},
     "activate": {"type": "bool", "default": True},
 }
 

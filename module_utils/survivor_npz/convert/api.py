@@ -46,6 +46,7 @@ class Options(NamedTuple):
         workers: processes that parse; 0 for all CPUs allowed.
         piece_bytes: bytes parsed at once, 1 to 16 MiB.
         activate: make the NPZ live; otherwise leave it staged, with its sidecar pending.
+        min_survivors: fewer are refused before anything is written.
         check: predict only. Nothing is written.
     """
 
@@ -56,6 +57,7 @@ class Options(NamedTuple):
     workers: int = 0
     piece_bytes: int = 1 << 20
     activate: bool = True
+    min_survivors: int = 0
     check: bool = False
 
 
@@ -238,9 +240,21 @@ def _keep(job: _Job) -> Outcome:
     return _outcome(job, live.digests, known, changed=False, warnings=warnings, notes=notes)
 
 
+def _demand_enough(job: _Job, count: int) -> None:
+    """Refuse too few survivors, and leave nothing staged."""
+    if count < job.options.min_survivors:
+        _tidy(job)
+        raise ConvertError(
+            "too_few",
+            f"{count} survivors, at least {job.options.min_survivors} are needed (survivor_npz_min_survivors). "
+            "Nothing was replaced, on any host. Look at Step 1's result.",
+        )
+
+
 def _take_up(job: _Job, found: Staged) -> Outcome:
     """Use what an interrupted run staged from this very JSON."""
     known, activates = found.sidecar, job.options.activate
+    _demand_enough(job, known["survivor_count"])
     _tidy(job, found.digests.sha256)
     if activates and not job.options.check:
         activate(job.names, found.digests.sha256, replaces=job.live_sha256, sidecars=True)
@@ -256,6 +270,7 @@ def _take_up(job: _Job, found: Staged) -> Outcome:
 def _convert(job: _Job) -> Outcome:
     """Convert, and write unless it is only a prediction."""
     made = _make(job)
+    _demand_enough(job, made.sidecar["survivor_count"])
     is_live = made.sha256 == job.live_sha256
     if not job.options.check:
         _write(job, made, is_live)
