@@ -79,11 +79,11 @@ torture: $(VENV)/dev ## Every crash point, random kills, mutated inputs, the who
 red: $(VENV)/dev ## Take each protection of docs/incidents.md out, and see its test fail (part of torture)
 	@pytest -m slow --timeout=3600 tests/torture/test_protections.py $(ARGS)
 
+LOCKS := requirements requirements-dev requirements-plot requirements-oldest
 .PHONY: lock
-lock: ## Write the lock files anew (needs pip-tools)
-	@for name in requirements requirements-dev; do \
-	  CUSTOM_COMPILE_COMMAND="make lock" pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
-	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links -o $$name.txt $$name.in; \
+lock: $(VENV)/dev ## Write the lock files anew
+	@for name in $(LOCKS); do \
+	  uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes -o $$name.txt $$name.in; \
 	done
 
 .PHONY: clean
