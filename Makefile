@@ -44,6 +44,10 @@ test: lint unit molecule-short ## Everything: lint, unit, module, playbook tests
 unit: $(VENV)/dev ## Unit, module and playbook tests (ARGS=… for pytest)
 	@pytest -n 2 --dist worksteal $(ARGS)
 
+.PHONY: test-versions
+test-versions: $(VENV)/dev ## Module and playbook tests with every Python and ansible-core (ARGS=3.13/2.21 for one)
+	@python tools/test_versions.py $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/dev mypy ## ruff, mypy, yamllint, ansible-lint, shellcheck
 	@ruff check .
