@@ -64,7 +64,8 @@ mypy: $(VENV)/dev ## Check the types
 	@mkdir -p build/mypy/ansible/module_utils
 	@ln -sfn ../../../../module_utils/survivor_npz build/mypy/ansible/module_utils/survivor_npz
 	@mypy --no-error-summary -p ansible.module_utils.survivor_npz
-	@MYPYPATH=demo mypy --no-error-summary --scripts-are-modules $(wildcard library/*.py plugins/*/*.py roles/*/filter_plugins/*.py demo/*.py tools/*.py)
+	@MYPYPATH=benchmarks:demo:library:tests/support mypy --no-error-summary --scripts-are-modules \
+	  $(wildcard library/*.py plugins/*/*.py roles/*/filter_plugins/*.py demo/*.py tools/*.py benchmarks/*.py tests/support/*.py tests/support/*/*.py)
 
 .PHONY: reference
 reference: $(VENV)/dev ## Write docs/variables.md and docs/arrays.md from their sources

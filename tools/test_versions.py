@@ -3,8 +3,9 @@
 
 usage: test_versions.py [PYTHON/CORE ...] [PYTEST-ARGUMENT ...]
 
-A Python is taken from PATH or from ~/.pyenv. Root with mmdebstrap also gets the one of Debian's next release: its
-/usr stands in for this machine's. A pair whose Python is missing is named at the end, and is an error if asked for.
+A Python is taken from PATH or from ~/.pyenv. Root with mmdebstrap also gets the one of Debian's next release,
+whose /usr then stands in for this machine's. A pair whose Python is missing is named at the end; it is an error
+if it was asked for.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ class MissingError(Exception):
 
 def call(*command: str) -> int:
     """Run a command at the project's root; its exit code."""
-    env = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
-    return subprocess.run(command, cwd=ROOT, env={**env, "UV_PYTHON_DOWNLOADS": "never"}, check=False).returncode
+    env = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
+    env.pop("VIRTUAL_ENV", None)
+    return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
 
 
 def next_debian() -> Path:
@@ -54,7 +56,8 @@ def next_debian() -> Path:
         print(f"test-versions: building {root} with mmdebstrap", flush=True)
         CACHE.mkdir(parents=True, exist_ok=True)
         # A mirror that stands still serves as well; signatures are checked all the same.
-        options = ("--quiet", "--variant=minbase", '--aptopt=Acquire::Check-Valid-Until "false"', f"--include={DEBIAN}")
+        stands_still = '--aptopt=Acquire::Check-Valid-Until "false"'
+        options = ("--quiet", "--variant=minbase", stands_still, f"--include={DEBIAN}")
         if call("mmdebstrap", *options, "testing", str(root), mirror(suite())):
             shutil.rmtree(root, ignore_errors=True)
             raise MissingError("not on PATH or in ~/.pyenv, and mmdebstrap failed")
@@ -68,8 +71,9 @@ def interpreter(version: str) -> tuple[list[str], str]:
         MissingError: there is none.
     """
     name = f"python{version}"
-    for place in [shutil.which(name), *sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/{name}"), reverse=True)]:
-        # A shim of pyenv is there for versions that are not switched on, too.
+    of_pyenv = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/{name}"))
+    for place in [shutil.which(name), *reversed(of_pyenv)]:
+        # On PATH it may be a shim of pyenv for a version that is not switched on.
         if place and not subprocess.run([place, "-c", ""], capture_output=True, check=False).returncode:
             return [], str(place)
     usr = next_debian()

@@ -29,14 +29,19 @@ LAUNCH = (
 )
 
 
-def arguments(args: Dict[str, Any], check: bool = False, diff: bool = False) -> Dict[str, Any]:
-    """What Ansible hands a module beside its own arguments."""
+def parameters(args: Dict[str, Any], check: bool = False, diff: bool = False) -> Dict[str, Any]:
+    """A module's arguments, and what Ansible adds to them."""
     internal = {
         "_ansible_check_mode": check,
         "_ansible_diff": diff,
         "_ansible_remote_tmp": tempfile.gettempdir(),
     }
     return {**internal, **args}
+
+
+def arguments(args: Dict[str, Any], check: bool = False, diff: bool = False) -> bytes:
+    """The file of arguments that Ansible hands to a module."""
+    return json.dumps({"ANSIBLE_MODULE_ARGS": parameters(args, check, diff)}).encode()
 
 
 def answer_of(out: str) -> Dict[str, Any]:
@@ -57,7 +62,7 @@ def run_here(module: str, args: Dict[str, Any], check: bool = False, diff: bool 
     warnings: List[str] = []
     # Ansible keeps warnings for a process's whole life: the answer would carry those of earlier runs.
     warn = mock.patch.object(AnsibleModule, "warn", lambda _self, text: warnings.append(text))
-    here = patch_module_args(arguments(args, check, diff))
+    here = patch_module_args(parameters(args, check, diff))
     with here, warn, contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
         importlib.import_module(module).main()
     return {"warnings": warnings, **answer_of(out.getvalue())}
@@ -73,7 +78,7 @@ def start(
 ) -> subprocess.Popen[str]:
     """Start a module in a process (and session) of its own; `where` takes the arguments file."""
     file = where / f"args-{os.getpid()}.json"
-    file.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": arguments(args, check)}))
+    file.write_bytes(arguments(args, check))
     return subprocess.Popen(
         command(str(ROOT / "library" / f"{module}.py"), str(file)),
         stdout=subprocess.PIPE,
