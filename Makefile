@@ -46,7 +46,7 @@ unit: $(VENV)/dev ## Unit, module and playbook tests (ARGS=… for pytest)
 
 .PHONY: test-versions
 test-versions: $(VENV)/dev ## Module and playbook tests with every Python and ansible-core (ARGS=3.13/2.21 for one)
-	@python tools/test_versions.py $(ARGS)
+	@python tools/versions.py $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/dev mypy ## ruff, mypy, yamllint, ansible-lint, shellcheck
@@ -66,6 +66,10 @@ mypy: $(VENV)/dev ## Check the types
 	@mypy --no-error-summary -p ansible.module_utils.survivor_npz
 	@MYPYPATH=benchmarks:demo:library:tests/support mypy --no-error-summary --scripts-are-modules \
 	  $(wildcard library/*.py plugins/*/*.py roles/*/filter_plugins/*.py demo/*.py tools/*.py benchmarks/*.py tests/support/*.py tests/support/*/*.py)
+
+.PHONY: collection
+collection: $(VENV)/dev ## Build the collection survivor.npz as build/survivor-npz-*.tar.gz
+	@ansible-galaxy collection build --force --output-path build "$$(python tools/collection.py build/collection)"
 
 .PHONY: reference
 reference: $(VENV)/dev ## Write docs/variables.md and docs/arrays.md from their sources

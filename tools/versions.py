@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Run the module and playbook tests under each supported pair of Python and ansible-core.
 
-usage: test_versions.py [PYTHON/CORE ...] [PYTEST-ARGUMENT ...]
+usage: versions.py [PYTHON/CORE ...] [PYTEST-ARGUMENT ...]
 
 A Python is taken from PATH or from ~/.pyenv. Root with mmdebstrap also gets the one of Debian's next release,
-whose /usr then stands in for this machine's. A pair whose Python is missing is named at the end; it is an error
-if it was asked for.
+whose /usr then stands in for this machine's. A pair whose Python is missing is named at the end, and is an
+error if it was asked for.
 """
 
 from __future__ import annotations
