@@ -71,6 +71,10 @@ mypy: $(VENV)/dev ## Check the types
 collection: $(VENV)/dev ## Build the collection survivor.npz as build/survivor-npz-*.tar.gz
 	@ansible-galaxy collection build --force --output-path build "$$(python tools/collection.py build/collection)"
 
+.PHONY: sanity
+sanity: $(VENV)/dev ## ansible-test sanity on the collection (ARGS=… for ansible-test)
+	@python tools/sanity.py $(ARGS)
+
 .PHONY: reference
 reference: $(VENV)/dev ## Write docs/variables.md and docs/arrays.md from their sources
 	@python tools/write_reference.py

@@ -41,7 +41,7 @@ attributes:
     description: A block that is right is left alone.
     support: full
 author:
-  - The survivor-npz project
+  - survivor-npz project (@survivor-npz)
 """
 
 EXAMPLES = r"""

@@ -26,6 +26,7 @@ PACKAGE = "ansible_collections." + NAME + ".plugins.module_utils.survivor_npz"
 IN_PYTHON = (
     # A collection's plugins find its module_utils by themselves.
     (r"(?m)^import ansible\.module_utils\n|^(#.*\n)?ansible\.module_utils\.__path__\.append\(.*\)\n", ""),
+    (r"(?m)^from pathlib import Path\n(?![\s\S]*\bPath\b)", ""),
     (r"\bansible\.module_utils\.survivor_npz\b", PACKAGE),
 )
 IN_CONFIG = (
