@@ -128,15 +128,3 @@ left_running:
   type: list
   elements: dict
 """
-
-from ansible.module_utils.basic import AnsibleModule
-
-
-def main() -> None:
-    """Reached only where the plugin was not found."""
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True, bypass_checks=True)
-    module.fail_json(msg="survivor_npz_live needs its action plugin: set action_plugins to plugins/action")
-
-
-if __name__ == "__main__":
-    main()
