@@ -64,7 +64,7 @@ mypy: $(VENV)/dev ## Check the types
 	@mkdir -p build/mypy/ansible/module_utils
 	@ln -sfn ../../../../module_utils/survivor_npz build/mypy/ansible/module_utils/survivor_npz
 	@mypy --no-error-summary -p ansible.module_utils.survivor_npz
-	@MYPYPATH=benchmarks:demo:library:tests/support mypy --no-error-summary --scripts-are-modules \
+	@MYPYPATH=benchmarks:demo:library:tests/support:tools mypy --no-error-summary --scripts-are-modules \
 	  $(wildcard library/*.py plugins/*/*.py roles/*/filter_plugins/*.py demo/*.py tools/*.py benchmarks/*.py tests/support/*.py tests/support/*/*.py)
 
 .PHONY: collection

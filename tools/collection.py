@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NAME = "survivor.npz"
 # Where a file goes: the first pattern that matches its path; a path that matches none stays out.
 PLACES = (
-    (r"collection/", ""),
+    (r"galaxy/", ""),
     (r"library/(?=\w+\.py$)", "plugins/modules/"),
     (r"module_utils/(?=.*\.py$)", "plugins/module_utils/"),
     (r"roles/\w+/filter_plugins/(?=\w+\.py$)", "plugins/filter/"),

@@ -120,5 +120,5 @@ def test_its_inventory_plugin_is_found_by_its_full_name(installed: Path, tmp_pat
 
 
 def test_it_has_the_version_of_the_project() -> None:
-    version = yaml.safe_load((ROOT / "collection/galaxy.yml").read_text())["version"]
+    version = yaml.safe_load((ROOT / "galaxy/galaxy.yml").read_text())["version"]
     assert f'\nversion = "{version}"\n' in (ROOT / "pyproject.toml").read_text()

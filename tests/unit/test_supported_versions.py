@@ -26,7 +26,7 @@ def test_a_supported_or_newer_one_is_not(version: str) -> None:
 def test_the_role_and_the_collection_name_the_same_oldest_version() -> None:
     role = yaml.safe_load((ROOT / "roles/survivor_npz/meta/main.yml").read_text())
     assert role["galaxy_info"]["min_ansible_version"] == OLDEST
-    collection = yaml.safe_load((ROOT / "collection/meta/runtime.yml").read_text())
+    collection = yaml.safe_load((ROOT / "galaxy/meta/runtime.yml").read_text())
     assert collection["requires_ansible"] == f">={OLDEST}.0"
 
 
