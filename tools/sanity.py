@@ -15,7 +15,6 @@ import sys
 from pathlib import Path
 
 import ansible_test
-
 from collection import ROOT, lay_out
 
 HOME = ROOT / "build" / "sanity"
