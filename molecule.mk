@@ -43,9 +43,3 @@ test-oldest: .cache/oldest/stamp ## The converter's tests with the oldest suppor
 	@$(PYTHON) -m venv .cache/oldest
 	@.cache/oldest/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
-
-.PHONY: lock-oldest
-lock-oldest: ## Write requirements-oldest.txt anew (needs pip-tools, Python 3.11)
-	@CUSTOM_COMPILE_COMMAND="make lock-oldest" pip-compile --quiet --upgrade --generate-hashes --strip-extras \
-	  --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
-	  -o requirements-oldest.txt requirements-oldest.in

@@ -29,7 +29,7 @@ def main(source: str, target: str) -> None:
             arrays[name] = np.array([s.get(key, 0) for s in survivors], dtype=dtype)
     arrays["skip_mode"] = np.array([int(s["skip_mode"] == "variable") for s in survivors], dtype=np.uint8)
     arrays["prng_type"] = np.array([REGISTRY[s["prng_type"]] for s in survivors], dtype=np.uint8)
-    np.savez_compressed(target, **arrays)
+    np.savez_compressed(target, allow_pickle=False, **arrays)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def lines(report: Mapping[str, Any], live: Mapping[str, Sequence[str]], decided:
         found.append(f"Seconds: {spent}.")
     found += [f"WARNING: {warning}" for warning in report.get("warnings") or []]
     if report.get("stop"):
-        found += [f"{report['stop'].rstrip('.')}.", BEYOND]
+        found += [f"{report['stop']['message'].rstrip('.')}.", *([BEYOND] if report["stop"]["changed"] else [])]
     found += [line for line in report.get("summary") or [] if line]
     return found + _ending(report, live, decided)
 
