@@ -18,7 +18,7 @@ from hosts.paths import ROOT, images, locked
 
 USER = "prng"
 UID = 1000
-PACKAGES = "python3,openssh-server,iproute2,procps,systemd,systemd-sysv"
+PACKAGES = "python3,openssh-server,rsync,iproute2,procps,systemd,systemd-sysv"
 SSHD = (
     "AuthorizedKeysFile /etc/ssh/fleet_keys",
     "HostKey /etc/ssh/fleet-host-key/ssh_host_ed25519_key",

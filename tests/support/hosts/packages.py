@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from typing import Dict, List, Optional
+from typing import Dict, List, Mapping, Optional
 
 from hosts.commands import HostsError, run
 
@@ -24,11 +24,11 @@ FORBID = "HOSTS_NO_INSTALL"
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
-def missing() -> List[str]:
+def missing(programs: Mapping[str, str] = NEEDED) -> List[str]:
     """The Debian packages whose programs are not on this machine."""
     path = os.environ.get("PATH", os.defpath) + os.pathsep + SBIN
     unused = PODMAN if os.environ.get("HOSTS_BACKEND") == "netns" else set()
-    needed = {program: package for program, package in NEEDED.items() if package not in unused}
+    needed = {program: package for program, package in programs.items() if package not in unused}
     return sorted({package for program, package in needed.items() if not shutil.which(program, path=path)})
 
 
@@ -46,13 +46,13 @@ def obstacle(packages: List[str]) -> Optional[str]:
     return None
 
 
-def ensure() -> None:
+def ensure(programs: Mapping[str, str] = NEEDED) -> None:
     """Install what is missing, after saying so.
 
     Raises:
         HostsError: the machine can't run the hosts; the message is the one line for the screen.
     """
-    packages = missing()
+    packages = missing(programs)
     reason = obstacle(packages)
     if reason:
         raise HostsError(reason)
