@@ -63,15 +63,31 @@ def hang_up(fleet: Fleet) -> None:
         time.sleep(0.02)
 
 
+def hosts_cpu(fleet: Fleet) -> float:
+    """CPU seconds that the hosts have used so far; what still runs there is not in it."""
+    ticks = 0
+    for host in fleet.hosts.values():
+        fields = (
+            Path(f"/proc/{fleet.backend.pid(fleet.id, host)}/stat").read_text().rpartition(")")[2].split()
+        )
+        ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def take(fleet: Fleet, cases: list[Case], rounds: int) -> list[dict[str, dict[str, measure.Cost]]]:
-    """Every case once a round, in an order of the round's own."""
+    """Every case once a round, in an order of the round's own; CPU seconds of controller and hosts."""
     found = []
+    hang_up(fleet)
     for number in range(rounds):
         costs: dict[str, dict[str, measure.Cost]] = {}
         for case in random.Random(number).sample(cases, len(cases)):
+            before = hosts_cpu(fleet)
+            cost = case.run()
             hang_up(fleet)
-            costs.setdefault(case.who, {})[case.name] = cost = case.run()
-            print(f"  round {number + 1}: {case.who} {case.name} {cost.wall:.2f} s", file=sys.stderr)
+            cost = cost._replace(cpu=cost.cpu + hosts_cpu(fleet) - before)
+            costs.setdefault(case.who, {})[case.name] = cost
+            done = f"{cost.wall:.2f} s, CPU {cost.cpu:.2f} s"
+            print(f"  round {number + 1}: {case.who} {case.name} {done}", file=sys.stderr, flush=True)
         found.append(costs)
     return found
 
@@ -140,7 +156,6 @@ def fleet_figures(asked: argparse.Namespace, rsync: bool) -> list[Setting]:
                     cases = [*sites[0].bare(rsync), *(case for site in sites for case in site.cases())]
                     print(f"bench-fleet: {count} hosts, {delay:g} ms", file=sys.stderr)
                     found.append(Setting(count, delay, take(fleet, chosen(cases, asked.cases), asked.rounds)))
-                    hang_up(fleet)
         finally:
             fleet.down()
     return found

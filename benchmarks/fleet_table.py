@@ -73,7 +73,7 @@ class Setting:
         return [seconds / bare for seconds, bare in pairs]
 
     def cpu_ratio(self, who: str, case: str) -> float:
-        """The same of the controller's CPU seconds, which other work on the machine changes less."""
+        """The same of CPU seconds, which other work on the machine changes less."""
         base = RULES[case].base
         return statistics.median(costs[who][case].cpu / costs[BARE][base].cpu for costs in self.rounds)
 
