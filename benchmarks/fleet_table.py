@@ -139,10 +139,8 @@ def text(settings: list[Setting]) -> str:
     """The tables for the screen: medians of the rounds' ratios, lowest to highest."""
     lines = []
     for setting in settings:
-        lines += [
-            "",
-            f"{setting}, rounds: {len(setting.rounds)}; median (lowest to highest), controller's CPU",
-        ]
+        rounds = len(setting.rounds)
+        lines += ["", f"{setting}; rounds: {rounds}; median (lowest to highest), CPU of all hosts"]
         reference = reference_of(setting, settings)
         for who in setting.who():
             cases = [case for case in NAMES if case in setting.rounds[0][who]]
