@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fleet_table import BARE, NAMES, REFERENCE, RULES, Setting
+from fleet_table import NAMES, REFERENCE, RULES, Setting
 from matplotlib.figure import Figure
 from measure import Cost
+
+# The bare commands, then the checkouts.
+COLORS = ("#999", "#3b7", "#e92", "#59d", "#a6c")
 
 
 def settings_of(results: dict[str, Any]) -> list[Setting]:
@@ -37,14 +40,14 @@ def draw(results: dict[str, Any], path: Path) -> Path:
     figure.suptitle(f"{host['cores']} cores, Linux {host['kernel']}, {host['date']}")
     for setting, axes in zip(settings, figure.subplots(len(settings), 1, squeeze=False)[:, 0]):
         places: list[str] = []
-        for who in setting.who():
+        for number, who in enumerate(setting.who()):
             for case in (name for name in NAMES if name in RULES and name in setting.rounds[0][who]):
                 rule, ratios = RULES[case], setting.ratios(who, case)
                 middle = statistics.median(ratios)
                 place = len(places)
                 places.append(f"{who}: {NAMES[case].strip()} / {rule.base}")
                 error = [[middle - min(ratios)], [max(ratios) - middle]]
-                axes.barh(place, middle, color="#999" if who == BARE else "#3b7", xerr=error)
+                axes.barh(place, middle, color=COLORS[number % len(COLORS)], xerr=error)
                 if rule.must:
                     axes.plot([rule.must], [place], "k|", markersize=18)
         axes.set_yticks(range(len(places)), places)

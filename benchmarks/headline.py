@@ -25,7 +25,7 @@ BARE = Path(__file__).with_name("bare.py")
 WORKERS = 26
 FIELD = ("field-98172-v3", "field-379702-v0")
 # The share of the free memory that workers may take; where 26 need more, some wait for others.
-SPARE = 0.8
+SPARE = 0.6
 
 
 class Claim(NamedTuple):
