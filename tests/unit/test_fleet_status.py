@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any
 
+from ansible.module_utils.survivor_npz.controller import report as reports
 from ansible.module_utils.survivor_npz.controller.fleet import status as statuses
-from hostfacts import NEW, OLD, OPTIONS, PREFLIGHT, RAM, a_copy, facts, probe
+from ansible.module_utils.survivor_npz.controller.fleet.membership import Team
+from hostfacts import NEW, OLD, OPTIONS, RAM, a_copy, a_directory, a_look, looks
 
 DECISION = {
     "sha256": OLD,
@@ -18,75 +20,95 @@ DECISION = {
 GONE = {"unreachable": True, "msg": "no route"}
 
 
-def told(
+def shown(
     rig: Any = None,
     decision: Any = None,
     skipped: Any = (),
     played: Any = ("zeus", "rig"),
     lead: Any = "zeus",
-    **least: int,
-) -> Dict[str, Any]:
-    hosts: Dict[str, Any] = facts(rig or probe())
-    hosts["zeus"]["__survivor_npz_decision"] = {**DECISION, **(decision or {})}
+    **options: int,
+) -> dict[str, Any]:
     rigs = [host for host in ("rig",) if host not in skipped]
-    faults = [] if lead else ["group nope must have exactly one host; it has: none."]
-    team = {"coordinator": lead, "rigs": rigs, "skipped": list(skipped), "hosts": rigs, "faults": faults}
-    seen = {"now": 10.0, "played": played, "min_survivors": 1, **least}
-    found: Dict[str, Any] = statuses.status(hosts, team, PREFLIGHT, OPTIONS, seen)
+    faults = [] if lead else ["The group nope must have exactly one host; it has none."]
+    found: dict[str, Any] = statuses.status(
+        Team(lead, rigs, list(skipped), faults),
+        looks(rig or a_look()),
+        {**DECISION, **(decision or {})},
+        {**OPTIONS, **options},
+        played,
+        10.0,
+    )
     return found
 
 
+def row(found: dict[str, Any], host: str, copy: str | None = None) -> dict[str, Any]:
+    (entry,) = [row for row in found["copies"] if (row["host"], row["copy"]) == (host, copy)]
+    return dict(entry)
+
+
+def screen(status: dict[str, Any]) -> str:
+    sections = {"status": status}
+    report = reports.compose(
+        sections, playbook="status.yml", check=False, stopped=False, seconds={}, messages={}
+    )
+    return "\n".join(reports.lines(report, {"switched": [], "unknown": []}))
+
+
 def test_all_is_well() -> None:
-    found = told()
+    found = shown()
     assert (found["would"], found["same"]) == (["not convert (reason: fresh), 7 survivors"], True)
 
 
 def test_status_promised_a_switch_to_zero_survivors() -> None:
-    found = told(decision={"survivor_count": 0, "sha256": NEW, "reason": "newer"})
-    assert found["would"] == [
-        "convert (reason: newer), 0 survivors",
-        "stop: at least 1 survivors are needed (survivor_npz_min_survivors)",
-    ]
-    found = told(decision={"survivor_count": 0, "sha256": NEW, "reason": "newer"}, min_survivors=0)
+    found = shown(decision={"survivor_count": 0, "sha256": NEW, "reason": "newer"})
+    first, second = found["would"]
+    assert first.startswith("refuse: 0 survivors, at least 1 are needed (survivor_npz_min_survivors)")
+    assert second == "convert (reason: newer), 0 survivors"
+    found = shown(decision={"survivor_count": 0, "sha256": NEW, "reason": "newer"}, min_survivors=0)
     assert any(line.startswith("switch on rig") for line in found["would"])
 
 
 def test_status_promised_a_switch_where_the_room_is_too_small() -> None:
-    small = probe(a_copy(directory={**a_copy()["directory"], "free": 1500}))
-    found = told(small, {"sha256": NEW, "size": 2000, "reason": "newer"})
-    assert any(line.startswith("stop, because of rig") and "Make room" in line for line in found["would"])
+    small = a_look(a_copy(directory=a_directory(free=1500, identity="rig")))
+    found = shown(small, {"sha256": NEW, "size": 2000, "reason": "newer"})
+    assert any(line.startswith("refuse, because of rig") and "Make room" in line for line in found["would"])
 
 
 def test_a_rig_left_out_by_name_stopped_the_status() -> None:
-    found = told(GONE, skipped=["rig"])
+    found = shown(GONE, skipped=["rig"])
     assert found["would"] == ["not convert (reason: fresh), 7 survivors"]
-    assert {"host": "rig", "copy": "-", "present": "left out"} in found["copies"]
+    assert row(found, "rig")["present"] == "left out"
     assert found["same"] is True
-    found = told(GONE)
-    assert "stop, because of rig: unreachable" in found["would"][0]
+    found = shown(GONE)
+    assert "refuse, because of rig: unreachable" in found["would"][0]
+    assert row(found, "rig")["present"] == "no answer"
     assert found["same"] is False
 
 
 def test_a_required_copy_that_is_absent_counted_as_the_same() -> None:
-    lacking = probe(a_copy(), a_copy(RAM, sha256=None, required=True, survivors=None))
-    found = told(lacking)
+    lacking = a_look(a_copy(), a_copy(RAM, sha256=None, required=True, survivors=None))
+    found = shown(lacking)
     assert found["same"] is False
-    row = next(row for row in found["copies"] if row["copy"] == RAM)
-    assert (row["survivors"], row["schema"]) == ("-", "-"), "nobody reads 'None'"
+    assert (row(found, "rig", RAM)["survivors"], row(found, "rig", RAM)["schema"]) == (None, None)
+    assert RAM in screen(found)
+    assert "None" not in screen(found), "nobody reads 'None'"
     lacking["copies"][1]["required"] = False
-    assert told(lacking)["same"] is True
+    found = shown(lacking)
+    assert found["same"] is True
+    assert RAM not in screen(found), "a copy that nobody asked for"
 
 
 def test_a_host_that_limit_leaves_out_was_called_silent() -> None:
-    found = told(played=("rig",))
+    found = shown(played=("rig",))
     assert found["faults"] == {}
-    assert found["would"] == ["not known of zeus: not looked at (--limit)"]
-    assert {"host": "zeus", "copy": "-", "present": "not looked at (--limit)"} in found["copies"]
+    assert found["would"] == ["not known for zeus: not checked (--limit)"]
+    assert row(found, "zeus")["present"] == "not checked (--limit)"
     assert found["same"] is False
+    assert "None" not in screen(found)
 
 
 def test_a_misnamed_coordinator_group_ended_in_a_raw_error() -> None:
-    found = told(lead=None)
-    assert found["would"] == ["stop: group nope must have exactly one host; it has: none."]
+    found = shown(lead=None)
+    assert found["would"] == ["refuse: The group nope must have exactly one host; it has none."]
     assert [row["host"] for row in found["copies"]] == ["rig"]
     assert found["same"] is False
