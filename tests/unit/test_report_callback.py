@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from ansible import context
@@ -35,8 +36,8 @@ class Screen:
 @pytest.fixture
 def report(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(context, "CLIARGS", {"check": False})
-    monkeypatch.setattr(module.signal, "signal", lambda number, handler: None)
-    monkeypatch.setattr(module.atexit, "register", lambda function: None)
+    monkeypatch.setattr(module.signal, "signal", Mock())
+    monkeypatch.setattr(module.atexit, "register", Mock())
     callback = module.CallbackModule()
     callback._display = Screen()
     callback.v2_playbook_on_start(SimpleNamespace(_file_name="/x/playbooks/step25.yml"))
