@@ -13,7 +13,7 @@ import pytest
 from ansible import context
 from localfleet import ROOT
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "plugins" / "callback"))
+sys.path.insert(0, str(ROOT / "plugins" / "callback"))
 
 import survivor_npz_report as module
 

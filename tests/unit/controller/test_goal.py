@@ -1,4 +1,4 @@
-"""What a rollback goes back to, and what a dry run may promise."""
+"""What a rollback goes back to, and what the goal warns of."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.survivor_npz.controller.fleet import goal as goals
-from ansible.module_utils.survivor_npz.controller.fleet import proof, table
-from ansible.module_utils.survivor_npz.controller.fleet.membership import Team
-from ansible.module_utils.survivor_npz.controller.fleet.plan import part_of
-from hostfacts import GOAL, NEW, OLD, a_copy, a_look
+from hostfacts import NEW, OLD, a_copy, a_look
 
 PREVIOUS = {
     "path": "/home/michael/pipeline/.survivors.npz.previous",
@@ -61,14 +58,19 @@ def test_a_json_in_a_subdirectory_left_the_pin_empty_and_the_rollback_was_undone
     assert found["pin"] == {**PIN, "path": "/p/sub/s.json"}
 
 
-def test_a_dry_run_counted_a_switch_that_its_tags_leave_out() -> None:
-    look = {**a_look(), "by": "look"}
-    parts = {"rig": part_of(look, GOAL, "auto", False)}
-
-    def shown(will: bool) -> Any:
-        unproven = proof.proof({"rig": look}, parts, GOAL, "zeus", "auto", will)
-        (row,) = table.rows(Team(None, ["rig"], [], []), {}, parts, {}, unproven, None, will)
-        return sorted(unproven), row["action"], row["proof"]
-
-    assert shown(False) == (["rig"], "did not switch", "no"), "so too a real run: it believes the look only"
-    assert shown(True) == ([], "would switch", "predicted")
+@pytest.mark.parametrize(
+    ("count", "arguments", "warned"),
+    [
+        (4900, [], True),
+        (5001, [], False),
+        (5000, ["100"], True),
+        (300, ["100", "--sample-size", "200"], False),
+        (200, ["--sample-size=200"], True),
+        (9000, ["100", "--sample-size", 9000], True),
+        (None, [], False),
+    ],
+)
+def test_workers_died_of_too_few_survivors_and_it_said_success(
+    count: Any, arguments: Any, warned: bool
+) -> None:
+    assert bool(goals.sample_warnings(count, arguments)) == warned
