@@ -29,5 +29,5 @@ def test_survivors_not_more_than_the_sample_size_warn(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path, rigs=("rig-6600",))
     run = fleet.run(extra={"survivor_npz_scorer_args": ["7", "--sample-size", "300"]})
     assert run.rc == 0, run.out
-    assert "WARNING: 300 survivors are not more than Step 2.5's --sample-size (300)" in run.tail
-    assert "300 survivors are not more" in run.out.partition("trial started")[0], "said before it runs"
+    assert "WARNING: --sample-size 300 needs more than 300 survivors" in run.tail
+    assert "needs more than 300 survivors" in run.out.partition("trial started")[0], "said before it runs"

@@ -57,7 +57,7 @@ def test_failed_script_fails_the_play_with_its_last_lines_and_its_log(zeus: Laun
     rc, text = zeus.play()
     assert rc == 2
     log = control.finished(str(zeus.place.dir))["log"]
-    message = text.partition("fatal: [zeus]")[2]
+    message = text.rpartition("PLAY RECAP")[2]
     assert "exit code 127" in message
     assert log in message
     assert "line 11\n" not in message
