@@ -72,7 +72,8 @@ DISTRIBUTING = (
                 '        return Team(**one(self._vars, "guard", "team")["team"])\n',
                 '        team = Team(**one(self._vars, "guard", "team")["team"])\n'
                 '        looks = registered(self._vars, team.hosts, "look")[0]\n'
-                '        return team._replace(rigs=[rig for rig in team.rigs if "copies" in looks.get(rig, {})])\n',
+                '        there = [rig for rig in team.rigs if "copies" in looks.get(rig, {})]\n'
+                "        return team._replace(rigs=there)\n",
             ),
         ),
         "playbook/test_fleet_traps.py::test_step25_ran_with_a_rig_missing",
