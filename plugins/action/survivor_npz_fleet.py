@@ -275,8 +275,8 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
             and self._plays("run")
             and not self._args.get("final")
         ):
-            again = dict.fromkeys([*old, lead], ["survivor_npz_look_again"])
-            again[lead] = ["survivor_npz_look_again", "survivor_npz_judge_again"]
+            again = {host: ["survivor_npz_look_again"] for host in dict.fromkeys([*old, lead])}
+            again[lead].append("survivor_npz_judge_again")
             return {"proven": False, "members": [{"name": host, "groups": again[host]} for host in again]}
         proven = {
             "sha256": goal["sha256"],

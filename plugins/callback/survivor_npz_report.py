@@ -46,6 +46,7 @@ DECISION, RUN, STOP, SWITCH = (
     "survivor_npz_run",
     "survivor_npz_switch",
 )
+SUMMARY = "__survivor_npz_summary"  # set by the tasks of hook.yml
 NO_WORK = ("guard", "other")  # tasks that only look at who takes part
 WHERE_TO_LOOK = "Look at the inventory (-i; groups coordinator and rigs), --limit, --tags, --skip-tags and --start-at-task."
 
@@ -147,6 +148,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
         """Count the time between tasks to the phase that a task's name begins with."""
         name = str(task.name or "").rpartition(" : ")[2]
         self._enter(name.split(" | ")[0] if " | " in name else "other")
+        if self._does(task, RUN):  # it may take hours: what is known to be wrong with it must not wait
+            self._show(*(f"WARNING: {warning}" for warning in self.sections.get("warnings") or []))
 
     @_careful
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
@@ -171,6 +174,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
             self.sections["run"] = _plain({key: value for key, value in content.items() if key != "msg"})
         elif self._does(task, STOP) and content.get("message"):
             self.sections["stop"] = _plain(content["message"])
+        elif self._does(task, "set_fact") and SUMMARY in (content.get("ansible_facts") or {}):
+            self.sections["summary"] = _plain(content["ansible_facts"][SUMMARY])
         elif self._does(task, SWITCH):
             self.asked[result._host.get_name()] = bool(content.get("changed"))
 

@@ -27,6 +27,7 @@ def test_status_shows_every_copy_while_a_rig_is_down(tmp_path: Path) -> None:
     same = {
         (row["host"], os.path.basename(os.path.dirname(row["copy"]))): row.get("same")
         for row in status["copies"]
+        if row["copy"]
     }
     assert same[("zeus", "distributed_prng_analysis")] is True
     assert same[("zeus", "step2")] is False
@@ -56,7 +57,9 @@ def test_rollback_brings_the_previous_npz_everywhere_and_pins_it(tmp_path: Path)
     assert run.rc == 0, run.out
     assert dry.changed == run.changed == ["rig-6600", "rig-6600b", "zeus"]
     assert {fleet.sha256(host) for host in fleet.hosts} == {first}
-    assert "rig-6600b" in run.out.split("Copy the goal to every rig that lacks its bytes]")[1].split("TASK")[0]
+    assert (
+        "rig-6600b" in run.out.split("Copy the goal to every rig that lacks its bytes]")[1].split("TASK")[0]
+    )
     # A rollback after a rollback heals whom it missed, and never goes forward again.
     fleet.npz("rig-6600b").unlink()
     run = fleet.run("rollback.yml")
@@ -111,7 +114,9 @@ def test_status_of_a_part_of_the_fleet_and_of_a_misnamed_one(tmp_path: Path) -> 
     assert "not known for zeus, rig-6600b: not checked (--limit)" in run.tail
     run = fleet.run("status.yml", "-e", "survivor_npz_coordinator_group=nope")
     assert run.rc == 0, run.out
-    assert run.report["status"]["would"] == ["refuse: The group nope must have exactly one host; it has none."]
+    assert run.report["status"]["would"] == [
+        "refuse: The group nope must have exactly one host; it has none."
+    ]
     fleet.hostvars["rig-6600b"] = dict(GONE)
     run = fleet.run("status.yml", "-e", "survivor_npz_skip_rigs=rig-6600b")
     assert run.report["status"]["would"] == ["not convert (reason: fresh), 300 survivors"], run.out

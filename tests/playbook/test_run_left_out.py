@@ -23,7 +23,8 @@ def test_a_limit_without_zeus_passes_for_done(fleet: LocalFleet, playbook: str) 
     run = fleet.run(playbook, "--limit", "rig-6600")
     assert run.rc == 2
     assert (
-        "STOPPED: rig-6600: --limit rig-6600 leaves out zeus, the coordinator. Nothing was done" in run.tail
+        "STOPPED in guard: --limit rig-6600 leaves out zeus, the coordinator; run without --limit."
+        in run.tail
     )
 
 
@@ -46,13 +47,13 @@ def test_an_empty_fleet_is_called_fine(fleet: LocalFleet, tmp_path: Path) -> Non
     env = fleet.environment()
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
-    assert "Nothing was done: nothing of status.yml ran on the fleet." in done.stdout
+    assert "The group coordinator must have exactly one host; it has none." in done.stdout
 
 
 def test_a_start_in_the_middle_fails_with_a_riddle(fleet: LocalFleet) -> None:
     run = fleet.run("step25.yml", "--start-at-task", "run | Start Step 2.5 and show its output")
     assert run.rc == 2
-    assert "the guard did not run (--start-at-task, or --skip-tags always?)" in run.tail
+    assert "--start-at-task leaves out the guard, without which nothing else runs." in run.tail
     assert fleet.starts == []
 
 

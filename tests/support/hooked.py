@@ -1,4 +1,4 @@
-"""A hooked Step 2.5 script in a directory of its own, with a stand-in for ansible-playbook."""
+"""A hooked Step 2.5 script in its own directory, with a stand-in for ansible-playbook."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Sequence
 
-from ansible.module_utils.survivor_npz.hook import block as hook
+import yaml
 from jinja2 import Environment, FileSystemLoader
 
 ROOT = Path(__file__).resolve().parents[2]
+ROLE = ROOT / "roles" / "survivor_npz"
 RECORDER = """
 printf '%s\\0' "$@" > arguments
 env > environment
@@ -23,6 +24,10 @@ echo "the script's own output"
 echo "the script's own error" >&2
 exit ${CODE:-0}
 """
+STAMP = (
+    "{'boot': open('/proc/sys/kernel/random/boot_id').read().strip(), "
+    "'clock': time.clock_gettime(time.CLOCK_BOOTTIME), 'number': 0}"
+)
 # Writes down how it was started, then reports what prepare.yml would.
 STAND_IN = """#!{python}
 import json, os, sys, time
@@ -49,23 +54,59 @@ with open(report, "w") as file:
 """
 
 
+def environment() -> Environment:
+    """Templates of the role, with the one filter of Ansible's that they use."""
+    loader = FileSystemLoader(ROLE / "templates")
+    found = Environment(loader=loader, trim_blocks=True, keep_trailing_newline=True)  # noqa: S701 - shell, not HTML
+    found.filters["quote"] = shlex.quote
+    return found
+
+
 def render(
     words: Sequence[str],
     python: str = sys.executable,
     checkout: str = str(ROOT),
-    entry: str = str(ROOT / "module_utils" / "survivor_npz" / "entry.py"),
-) -> bytes:
-    """Return the block's text, as the role's template gives it."""
-    templates = FileSystemLoader(ROOT / "roles" / "survivor_npz" / "templates")
-    environment = Environment(loader=templates, trim_blocks=True)  # noqa: S701 - shell, no HTML
-    environment.filters["quote"] = shlex.quote
-    text = environment.get_template("hook_block.sh.j2").render(
-        __survivor_npz_hook_python=python,
-        __survivor_npz_hook_entry=entry,
-        __survivor_npz_hook_words=words,
-        survivor_npz_hook_checkout=checkout,
+    entry: str = str(ROOT / "module_utils" / "survivor_npz" / "hook" / "entry.py"),
+) -> str:
+    """Return the text of hook.sh, as the role's template gives it."""
+    return (
+        environment()
+        .get_template("hook.sh.j2")
+        .render(
+            __survivor_npz_hook_python=python,
+            __survivor_npz_hook_entry=entry,
+            __survivor_npz_hook_words=words,
+            survivor_npz_hook_checkout=checkout,
+            survivor_npz_scorer="run_scorer_meta_optimizer.sh",
+        )
     )
-    return f"{text}\n".encode()
+
+
+def line(home: Path) -> str:
+    """Return the line that the role puts after the script's first; `home` holds hook.sh."""
+    (task,) = yaml.safe_load((ROLE / "tasks" / "hook_present.yml").read_text())
+    template = task["vars"]["__survivor_npz_hook_line"]
+    return environment().from_string(template).render(__survivor_npz_hook_home=str(home))
+
+
+def old_block(words: Sequence[str], python: str = sys.executable, checkout: str = str(ROOT)) -> str:
+    """Return what version 1.0 put after the script's first line: everything, between two marker lines."""
+    quoted = "".join(f"    {shlex.quote(word)} \\\n" for word in words)
+    entry = shlex.quote(f"{checkout}/module_utils/survivor_npz/entry.py")
+    python, checkout = shlex.quote(python), shlex.quote(checkout)
+    return f"""# >>> survivor-npz: managed by playbooks/hook.yml >>>
+# Converts, proves, then starts this script under its lock, log and record.
+if [ -z "${{SURVIVOR_NPZ_PROVEN_SHA256:-}}" ]; then
+  if [ ! -x {python} ] || [ ! -r {entry} ]; then
+    echo "survivor-npz: the checkout" {checkout} "is gone. Step 2.5 was NOT started." \\
+      "Run playbooks/hook.yml again, or take this block out of $0." >&2
+    exit 1
+  fi
+  exec {python} -I {entry} \\
+{quoted}    "--script=$0" "--shell=$(readlink "/proc/$$/exe")" "--flags=$-" -- "$@"
+fi
+# <<< survivor-npz: managed by playbooks/hook.yml <<<
+"""
 
 
 class Hooked:
@@ -75,9 +116,12 @@ class Hooked:
         root: an empty directory of the test's own.
         shebang: first line of the script.
         body: the rest of the script; writes down how it ran, unless the test says otherwise.
+        old: hook it as version 1.0 did.
     """
 
-    def __init__(self, root: Path, shebang: str = "#!/bin/bash", body: str = RECORDER) -> None:
+    def __init__(
+        self, root: Path, shebang: str = "#!/bin/bash", body: str = RECORDER, old: bool = False
+    ) -> None:
         self.directory = root / "pipe line"
         self.directory.mkdir(parents=True)
         self.script = self.directory / "run_scorer_meta_optimizer.sh"
@@ -93,20 +137,24 @@ class Hooked:
             f"--npz={self.npz}",
             "--option=given-option",
         ]
-        self.script.write_bytes(hook.put_in(f"{shebang}{body}".encode(), render(words)))
+        home = self.directory / ".survivor_npz"
+        if not old:
+            home.mkdir(0o700)
+            (home / "hook.sh").write_text(render(words))
+        self.script.write_text(f"{shebang}\n{old_block(words) if old else line(home)}{body}")
         self.script.chmod(0o755)
 
-    def stand_in(self, behaviour: str = "", proof: Optional[str] = None) -> None:
+    def stand_in(self, behaviour: str = "", proof: str | None = None) -> None:
         """Write the stand-in; `behaviour` is Python that it runs before it reports `proof`, Python too."""
         whole = {"sha256": self.sha256, "survivor_count": 3, "hosts": ["zeus", "rig-6600"]}
-        told = proof or repr(whole)
+        given = proof or f"{{**{whole!r}, 'stamp': {STAMP}}}"
         directory = str(self.directory)
-        text = STAND_IN.format(python=sys.executable, directory=directory, behaviour=behaviour, proof=told)
+        text = STAND_IN.format(python=sys.executable, directory=directory, behaviour=behaviour, proof=given)
         self.playbook.write_text(text)
         self.playbook.chmod(0o755)
 
     def start(
-        self, *arguments: str, by: Optional[Sequence[str]] = ("bash",), **options: Any
+        self, *arguments: str, by: Sequence[str] | None = ("bash",), **options: Any
     ) -> subprocess.Popen[bytes]:
         """Start the script: by a shell, or by its first line (by=None)."""
         foreign = ("SURVIVOR_", "ANSIBLE_")
@@ -126,13 +174,13 @@ class Hooked:
         return subprocess.CompletedProcess(process.args, code, (out or b"").decode(), (err or b"").decode())
 
     @property
-    def prepared(self) -> Optional[Dict[str, Any]]:
+    def prepared(self) -> dict[str, Any] | None:
         """How the stand-in was started; None if it wasn't."""
         path = self.directory / "prepared"
         return json.loads(path.read_text()) if path.exists() else None
 
     @property
-    def arguments(self) -> Optional[List[str]]:
+    def arguments(self) -> list[str] | None:
         """What the script itself got; None if it wasn't started."""
         path = self.directory / "arguments"
         return path.read_text().split("\0")[:-1] if path.exists() else None
@@ -143,10 +191,10 @@ class Hooked:
         return (self.directory / "environment").read_text()
 
     @property
-    def record(self) -> Dict[str, Any]:
+    def record(self) -> dict[str, Any]:
         """The record of the newest supervised run."""
         newest = sorted(self.directory.glob(".survivor_npz/runs/*/record.json"))[-1]
-        found: Dict[str, Any] = json.loads(newest.read_text())
+        found: dict[str, Any] = json.loads(newest.read_text())
         return found
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hooked import ROOT, Hooked, render
+from hooked import ROOT, STAMP, Hooked, line, render
 
 SHELLCHECK = Path(sys.executable).parent / "shellcheck"
 ODD = ["100", "--sample-size", "5 000", "", "*", "new\nline", "$HOME", "--dir", "--", "-e"]
@@ -37,14 +37,14 @@ def test_started_by_hand_it_prepares_then_runs_with_its_arguments_untouched(hook
     assert f"SURVIVOR_NPZ_PROVEN_SHA256={hooked.sha256}" in hooked.environment.splitlines()
 
 
-def test_playbook_is_told_the_arguments_but_never_a_template(hooked: Hooked) -> None:
+def test_playbook_gets_the_arguments_but_never_a_template(hooked: Hooked) -> None:
     arguments = ["100", "--sample-size", "9", "{{ lookup('pipe', 'touch pwned') }}", "{# x #}", "new\nline"]
     assert hooked.run(*arguments).returncode == 0
     assert hooked.arguments == arguments
     assert hooked.prepared is not None
-    told = json.loads(hooked.prepared["argv"][-2])
-    assert told["survivor_npz_scorer_args"] == ["100", "--sample-size", "9"]
-    assert told["__survivor_npz_will_run"] is True
+    given = json.loads(hooked.prepared["argv"][-2])
+    assert given["survivor_npz_scorer_args"] == ["100", "--sample-size", "9"]
+    assert given["survivor_npz_for_run"] is True
 
 
 def test_script_without_the_executable_bit_starts_without_the_files_that_it_needs(hooked: Hooked) -> None:
@@ -52,7 +52,7 @@ def test_script_without_the_executable_bit_starts_without_the_files_that_it_need
     assert hooked.run("100").returncode == 0
     assert hooked.arguments == ["100"]
     assert hooked.prepared is not None
-    assert json.loads(hooked.prepared["argv"][-2])["__survivor_npz_will_run"] is True
+    assert json.loads(hooked.prepared["argv"][-2])["survivor_npz_for_run"] is True
 
 
 def test_standard_output_is_the_scripts_alone(hooked: Hooked) -> None:
@@ -72,7 +72,8 @@ def test_run_by_hand_leaves_log_and_record_like_a_playbooks_run(hooked: Hooked) 
     assert "the script's own output" in Path(record["log"]).read_text()
 
 
-def test_started_by_a_playbook_the_block_does_nothing(hooked: Hooked) -> None:
+def test_started_by_a_playbook_the_hook_does_nothing_even_without_its_settings(hooked: Hooked) -> None:
+    shutil.rmtree(hooked.directory / ".survivor_npz")
     with hooked.start("100", env={"SURVIVOR_NPZ_PROVEN_SHA256": "a" * 64}) as process:
         _out, err = process.communicate()
     assert (process.returncode, err) == (0, b"the script's own error\n")
@@ -153,7 +154,14 @@ def test_killed_playbook_is_a_failure(hooked: Hooked) -> None:
     not_started(hooked, hooked.run("100"), 137, "137")
 
 
-@pytest.mark.parametrize("proof", ["None", "{}", "[]", "'x'", "{'hosts': []}"])
+WITHOUT_STAMP = "{'sha256': 'a', 'survivor_count': 3, 'hosts': ['zeus']}"
+
+
+@pytest.mark.parametrize(
+    "proof",
+    ["None", "{}", "[]", "'x'", "{'hosts': []}", WITHOUT_STAMP]
+    + [f"dict({WITHOUT_STAMP}, stamp={stamp})" for stamp in ("None", "{}", "{'boot': 'a', 'clock': 1.0}")],
+)
 def test_exit_code_0_without_a_proof_is_not_believed(hooked: Hooked, proof: str) -> None:
     hooked.stand_in(proof=proof)
     not_started(hooked, hooked.run("100"), 1, "reported no proof")
@@ -165,10 +173,44 @@ def test_no_report_at_all_is_not_believed(hooked: Hooked) -> None:
 
 
 def test_npz_that_changed_after_the_proof_is_not_started_on(hooked: Hooked) -> None:
-    hooked.stand_in("open(npz, 'wb').write(b'other')")
-    not_started(hooked, hooked.run("100"), 1, "changed just now")
-    hooked.stand_in("os.unlink(npz)")
-    not_started(hooked, hooked.run("100"), 1, "No such file")
+    for behaviour, reason in (
+        ("open(npz, 'wb').write(b'other')", "its SHA-256 is"),
+        ("os.unlink(npz)", "No such file"),
+    ):
+        hooked.stand_in(f"npz = {str(hooked.npz)!r}; {behaviour}")
+        done = hooked.run("100")
+        assert (done.returncode, done.stdout, hooked.arguments) == (75, "", None)
+        assert "changed between the proof and the start" in done.stderr
+        assert reason in done.stderr
+
+
+def test_proof_that_a_later_transaction_overtook_is_not_started_on(hooked: Hooked) -> None:
+    hooked.stand_in(
+        proof=f"dict(sha256={hooked.sha256!r}, survivor_count=3, hosts=[], stamp=dict({STAMP}, boot='x'))"
+    )
+    done = hooked.run("100")
+    assert (done.returncode, hooked.arguments) == (75, None)
+    assert "restarted after the hosts were looked at" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--dry-run"], ["100", "--dry-run"], ["--", "--dry-run", "5"]])
+def test_dry_run_prepares_says_what_it_is_and_never_becomes_a_number_of_trials(
+    hooked: Hooked, arguments: list[str]
+) -> None:
+    done = hooked.run(*arguments)
+    assert (done.returncode, done.stdout, hooked.arguments) == (0, "", None)
+    first, *_, last = done.stderr.splitlines()
+    assert first.startswith("survivor-npz: --dry-run converts and distributes.")
+    assert "--check" in first
+    assert "proven on zeus, rig-6600" in last
+    assert last.endswith("Step 2.5 was NOT started.")
+    assert hooked.prepared is not None
+    assert "--dry-run" not in json.loads(hooked.prepared["argv"][-2])["survivor_npz_scorer_args"]
+
+
+def test_dry_run_that_cannot_prepare_fails(hooked: Hooked) -> None:
+    hooked.stand_in("sys.exit(2)")
+    not_started(hooked, hooked.run("--dry-run"), 2, "the preparation failed with exit code 2")
 
 
 def test_ansible_that_is_gone_stops_the_script(hooked: Hooked) -> None:
@@ -176,27 +218,41 @@ def test_ansible_that_is_gone_stops_the_script(hooked: Hooked) -> None:
     not_started(hooked, hooked.run("100"), 127, "can't be started")
 
 
-def test_checkout_that_is_gone_stops_the_script(tmp_path: Path) -> None:
-    script = tmp_path / "run.sh"
-    script.write_bytes(
-        b"#!/bin/bash\n" + render([], checkout="/gone", entry="/gone/entry.py") + b"echo started\n"
-    )
-    done = subprocess.run(["bash", str(script)], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "the checkout /gone is gone. Step 2.5 was NOT started." in done.stderr
+def test_script_hooked_by_version_1_0_still_prepares_and_runs_after_an_upgrade(tmp_path: Path) -> None:
+    hooked = Hooked(tmp_path, old=True)
+    done = hooked.run(*ODD, env={"CODE": "7"})
+    assert (done.returncode, hooked.arguments) == (7, ODD), done.stderr
+    assert hooked.record["proved"] == ["zeus", "rig-6600"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+def test_checkout_that_is_gone_stops_the_script(hooked: Hooked, shell: str) -> None:
+    settings = hooked.directory / ".survivor_npz" / "hook.sh"
+    settings.write_text(render([], checkout="/gone", entry="/gone/entry.py"))
+    not_started(hooked, hooked.run(by=(shell,)), 1, "the checkout /gone is gone. Step 2.5 was NOT started.")
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+def test_settings_that_are_gone_stop_the_script_and_are_named(hooked: Hooked, shell: str) -> None:
+    settings = hooked.directory / ".survivor_npz" / "hook.sh"
+    settings.unlink()
+    done = hooked.run(by=(shell,))
+    assert done.returncode
+    assert str(settings) in done.stderr
+    assert (done.stdout, hooked.arguments) == ("", None)
 
 
 def test_copy_of_the_script_in_another_directory_is_refused(hooked: Hooked, tmp_path: Path) -> None:
     shutil.copy2(hooked.script, tmp_path / "copy.sh")
     done = subprocess.run(["bash", "copy.sh"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    not_started(hooked, done, 1, "its head belongs to")
+    not_started(hooked, done, 1, "it is hooked for")
     assert hooked.prepared is None
 
 
 def test_script_fed_to_a_shell_is_refused(hooked: Hooked) -> None:
     with open(hooked.script, "rb") as file:
         done = hooked.run(stdin=file, by=("bash", "-s", "--"))
-    not_started(hooked, done, 1, "'bash' is no file here")
+    not_started(hooked, done, 1, "'bash' is not a file here")
 
 
 def test_symlink_to_the_script_and_another_working_directory(hooked: Hooked, tmp_path: Path) -> None:
@@ -230,16 +286,18 @@ def test_script_starts_anew_in_the_shell_and_with_the_flags_that_it_had(
     assert hooked.arguments == ["100"]
 
 
-def check_shell(text: bytes, severity: str) -> bytes:
+def check_shell(text: str, severity: str) -> bytes:
     command = [str(SHELLCHECK), "--shell=sh", f"--severity={severity}", "-"]
-    return subprocess.run(command, input=b"#!/bin/sh\n" + text, capture_output=True, check=False).stdout
+    text = f"#!/bin/sh\n{text}"
+    return subprocess.run(command, input=text.encode(), capture_output=True, check=False).stdout
 
 
-def test_block_is_clean_shell() -> None:
+def test_settings_and_line_are_clean_shell() -> None:
     assert check_shell(render(["--dir=/home/michael/distributed_prng_analysis"]), "style") == b""
+    assert check_shell(line(Path("/home/michael/distributed_prng_analysis/.survivor_npz")), "warning") == b""
 
 
-def test_block_is_sound_shell_whatever_the_paths() -> None:
+def test_settings_are_sound_shell_whatever_the_paths() -> None:
     words = ["--dir=/home/o'brien/a b/$x", '--option={"a": "\\"`b`"}', "--option=new\nline"]
     text = render(words, python="/opt/my python/bin/python3", checkout="/home/o'brien/check out")
     assert check_shell(text, "warning") == b""

@@ -87,6 +87,7 @@ def lines(report: Mapping[str, Any], live: Mapping[str, Sequence[str]], decided:
     found += [f"WARNING: {warning}" for warning in report.get("warnings") or []]
     if report.get("stop"):
         found.append(f"Stop: {report['stop']}")
+    found += [line for line in report.get("summary") or [] if line]
     return found + _ending(report, live, decided)
 
 

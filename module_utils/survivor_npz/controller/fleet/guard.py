@@ -109,13 +109,14 @@ def guard(
         batch = list(task_vars.get("ansible_play_batch", played))
         faults += [] if faults or scope == "status" else membership.left_out(team, played, batch, limit)
     reached = [host for host in team.hosts if host in played]
-    values = _values(task_vars, reached if scope == "status" else team.hosts, template)
+    values = _values(task_vars, reached if scope == "status" else team.hosts)
     wrong = _reserved(task_vars, values) + _misgiven(values, Path(args["argument_specs"]))
     if Path(str(task_vars.get("playbook_dir", ""))).resolve() == playbooks:
         run, skip = task_vars.get("ansible_run_tags", []), task_vars.get("ansible_skip_tags", [])
         wrong += variables.tag_problems(run, skip)
-    if wrong or (faults and scope != "status"):
-        raise Stop("guard", " ".join([*(faults if scope != "status" else []), *wrong]) + " Nothing was done.")
+    tolerated = scope == "status" and bool(reached)
+    if wrong or (faults and not tolerated):
+        raise Stop("guard", " ".join([*([] if tolerated else faults), *wrong]) + " Nothing was done.")
     members = membership.groups_for(team if scope != "coordinator" else team._replace(rigs=[]))
     chosen = {host: groups for host, groups in members.items() if host in played}
     report = str(

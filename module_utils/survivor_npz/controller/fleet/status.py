@@ -89,7 +89,7 @@ def status(
         has the coordinator's bytes), `reason`.
     """
     lead = team.coordinator
-    hosts = [host for host in dict.fromkeys([*([lead] if lead else []), *team.rigs])]
+    hosts = list(dict.fromkeys([*([lead] if lead else []), *team.rigs]))
     limited = [host for host in hosts if host not in played]
     asked = {host: answers.get(host) for host in hosts if host not in limited}
     found = faults_of(asked, lead, options) if lead else {}
