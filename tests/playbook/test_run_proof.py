@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 from ansible.module_utils.survivor_npz.run import control
 from ansible.module_utils.survivor_npz.run.supervise import lease
 from launch import SCRIPT
@@ -18,10 +17,7 @@ def play(zeus: Launcher, stamp: dict[str, Any]) -> tuple[int, str]:
     zeus.place.script("echo > started")
     live = {"dir": str(zeus.place.dir), "script": SCRIPT, "stamp": stamp}
     tasks = [{"name": "Start", "survivor_npz_live": live, "register": "live"}]
-    (zeus.root / "gate.yml").write_text(
-        yaml.safe_dump([{"hosts": "zeus", "gather_facts": False, "tasks": tasks}])
-    )
-    return zeus.play()
+    return zeus.play(zeus.own({"hosts": "zeus", "gather_facts": False, "tasks": tasks}))
 
 
 @pytest.mark.parametrize("overtaken", [True, False])
