@@ -89,7 +89,8 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
     def _guard(self) -> dict[str, Any]:
         found = guard(self._vars, self._args, ROOT / "playbooks", self._templar.template)
         self._report.update(found.pop("report"))
-        self._report["fleet"] = table.rows(Team(**found["team"]), {}, {}, {})
+        if self._args["scope"] == "fleet":
+            self._report["fleet"] = table.rows(Team(**found["team"]), {}, {}, {})
         parts = ("convert", "distribute", "run")
         return {**found, "plays": {tag: self._plays(tag) for tag in parts}}
 

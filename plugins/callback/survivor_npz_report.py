@@ -172,7 +172,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
         elif self._does(task, RUN) and "verdict" in content:
             self.sections["run"] = _plain({key: value for key, value in content.items() if key != "msg"})
         elif self._does(task, STOP) and content.get("message"):
-            self.sections["stop"] = _plain(content["message"])
+            self.sections["stop"] = _plain({key: content.get(key) for key in ("message", "changed")})
         elif self._does(task, "set_fact") and SUMMARY in (content.get("ansible_facts") or {}):
             self.sections["summary"] = _plain(content["ansible_facts"][SUMMARY])
         elif self._does(task, SWITCH):

@@ -26,9 +26,7 @@ def _without_coordinator(team: Team, played: list[str], limit: Any) -> list[str]
     return []
 
 
-def _values(
-    task_vars: TaskVars, hosts: list[str], template: Callable[[Any], Any]
-) -> dict[str, dict[str, Any]]:
+def _values(task_vars: TaskVars, hosts: list[str]) -> dict[str, dict[str, Any]]:
     """Variables with our prefix that the inventory, -e or a play sets, by host; internal ones by name only."""
     found = {}
     for host in hosts:

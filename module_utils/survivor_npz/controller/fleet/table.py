@@ -14,6 +14,8 @@ NOT_CHECKED = "not checked"
 
 def before(look: Any) -> str:
     """What a host holds, while there is no goal yet."""
+    if look is None:
+        return NOT_CHECKED
     if why_no_answer(look, "copies"):
         return "unknown"
     return ", ".join(dict.fromkeys(state(copy, None) for copy in look["copies"] if must_be_right(copy)))
