@@ -145,3 +145,5 @@ def test_a_tag_is_judged_in_our_own_playbooks_only() -> None:
     assert "leaves out the look" in refused(ansible_skip_tags=["preflight"])
     assert guarded(ansible_run_tags=["mine"], playbook_dir=str(ROOT / "demo"))
     assert guarded(ansible_run_tags=["convert", "run"])
+    # What molecule gives to each playbook: without it no scenario would start.
+    assert guarded(ansible_skip_tags=["molecule-notest", "notest", "molecule-idempotence-notest"])
