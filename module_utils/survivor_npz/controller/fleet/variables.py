@@ -77,7 +77,7 @@ def _range(name: str, value: Any, kind: str) -> str | None:
 
 def _content(name: str, value: Any) -> str | None:
     if name == "survivor_npz_mode" and not (
-        isinstance(value, str) and re.match(r"0?[0-7][0-7][0145]$", value)
+        isinstance(value, str) and re.fullmatch("0?[0-7][0-7][0145]", value)
     ):
         return (
             f"survivor_npz_mode is {value}: give an octal mode in quotes, never world-writable, like '0644'."
