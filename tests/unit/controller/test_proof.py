@@ -50,6 +50,7 @@ def test_the_barrier_takes_no_silence_for_an_answer() -> None:
     ):
         assert list(proof.barrier({"rig": part()}, {"rig": answer}, NEW)) == ["rig"], answer
     assert list(proof.barrier({"rig": part()}, {}, NEW)) == ["rig"]
+    assert proof.barrier({"rig": part(a_copy(sha256=NEW))}, {}, NEW) == {}, "it was asked for nothing"
     opens = part(a_copy(sha256=NEW), asked={**ASKED, "rig_python": "/opt/python"})
     assert opens["changes"] is False
     assert list(proof.barrier({"rig": opens}, {}, NEW)) == ["rig"], "its own Python has not opened the NPZ"
