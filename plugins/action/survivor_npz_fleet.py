@@ -243,11 +243,15 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         lease = lease if isinstance(lease, Mapping) and "begun" in lease else {}
         latest = proof.latest(team.hosts, results, lease)
         will = options["check"] and self._distributes(goal)
-        unproven = proof.proof(latest, parts, goal, lead, options["convert"], will)
+        unproven = proof.proof(
+            latest, parts, goal, lead if options["convert"] == "never" else None, planned=will
+        )
         last = self._vars.get("__survivor_npz_all_switched")
         unswitched = last.get("unswitched") if isinstance(last, Mapping) else None
         named = proof.states(latest, goal["sha256"]) if unswitched else None
-        self._report["fleet"] = table.rows(team, results["look"], parts, results, unproven, named, will)
+        self._report["fleet"] = table.rows(
+            team, results["look"], parts, results, unproven=unproven, named=named, will=will
+        )
         if unswitched:
             states = ", ".join(f"{host} {state}" for host, state in (named or {}).items())
             raise Stop(
@@ -304,7 +308,6 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         played = one(self._vars, "guard", "played")["played"]
         hosts = [host for host in team.hosts if host in played]
         decision = self._registered([lead], "decision")[0].get(lead) if lead in hosts else None
-        self._report["status"] = statuses.status(
-            team, self._looks(hosts), decision, options, played, time.time()
-        )
+        options = {**options, "played": played, "now": time.time()}
+        self._report["status"] = statuses.status(team, self._looks(hosts), decision, options)
         return {"same": self._report["status"]["same"]}

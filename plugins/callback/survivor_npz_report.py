@@ -48,7 +48,7 @@ DECISION, RUN, STOP, SWITCH = (
 )
 SUMMARY = "__survivor_npz_summary"  # set by the tasks of hook.yml
 NO_WORK = ("guard", "other")  # tasks that only look at who takes part
-WHERE_TO_LOOK = "Look at the inventory (-i; groups coordinator and rigs), --limit, --tags, --skip-tags and --start-at-task."
+WHERE_TO_LOOK = "Look at the inventory (-i; groups coordinator and rigs), --limit, --tags and --skip-tags."
 
 
 def _careful(method: Callable[..., None]) -> Callable[..., None]:

@@ -41,7 +41,7 @@ class Launcher:
         zeus = {**local, "survivor_npz_pipeline_dir": str(place.dir), **(hostvars or {})}
         rig = {**local, "survivor_npz_pipeline_dir": str(fleet.dir("rig-6600"))}
         groups = {"coordinator": {"hosts": {"zeus": zeus}}, "rigs": {"hosts": {"rig-6600": rig}}}
-        variables = {"survivor_npz_extra_paths": []}
+        variables: dict[str, Any] = {"survivor_npz_extra_paths": []}
         tree = {"all": {"vars": variables, "children": groups}}
         (root / "inventory.yml").write_text(yaml.safe_dump(tree))
 

@@ -8,13 +8,14 @@ from typing import Any, Iterator, List
 from unittest import mock
 
 from ansible.module_utils.survivor_npz.convert import api, build
+from ansible.module_utils.survivor_npz.survivors.pieces import find_gaps
 
 
 @contextlib.contextmanager
 def pieces_of(size: int, segment: int = 0) -> Iterator[None]:
     """Let the converter parse `size` bytes at once, and fork for segments of `segment` bytes."""
     step = segment or 4 * size
-    gaps = build.find_gaps
+    gaps = find_gaps
 
     def many_gaps(source: Any, span: Any, separator: Any, _step: int) -> List[Any]:
         # A task per byte would not prove more than a few hundred.

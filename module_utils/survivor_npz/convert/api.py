@@ -10,11 +10,11 @@ numpy and orjson are imported only when something is converted.
 from __future__ import annotations
 
 import os
-import time
 from typing import Any, NamedTuple
 
 from ansible.module_utils.survivor_npz.common.digest import Digests
 from ansible.module_utils.survivor_npz.common.errors import ConvertError, SwitchError
+from ansible.module_utils.survivor_npz.convert.clock import Clock
 from ansible.module_utils.survivor_npz.convert.freshness import Decision, Staged, decide, find_staged
 from ansible.module_utils.survivor_npz.convert.libraries import demand_libraries
 from ansible.module_utils.survivor_npz.convert.stage import (
@@ -100,24 +100,6 @@ class Outcome(NamedTuple):
     elapsed: dict[str, float]
 
 
-class _Clock:
-    """Seconds by phase."""
-
-    def __init__(self) -> None:
-        self.elapsed: dict[str, float] = {}
-        self._start = self._last = time.monotonic()
-
-    def lap(self, phase: str) -> None:
-        """End a phase."""
-        now = time.monotonic()
-        self.elapsed[phase] = round(now - self._last, 4)
-        self._last = now
-
-    def total(self) -> dict[str, float]:
-        """All phases, and the sum."""
-        return {**self.elapsed, "total": round(time.monotonic() - self._start, 4)}
-
-
 class _Job(NamedTuple):
     """One run: what was asked for, what was found."""
 
@@ -125,7 +107,7 @@ class _Job(NamedTuple):
     names: Names
     source: os.stat_result
     decision: Decision
-    clock: _Clock
+    clock: Clock
 
     @property
     def live_sha256(self) -> str | None:
@@ -150,7 +132,7 @@ def run(options: Options) -> Outcome:
 
 
 def _run(options: Options, names: Names) -> Outcome:
-    clock = _Clock()
+    clock = Clock()
     source = stat_source(options.src)
     for path in (names.live, names.sidecar):
         if os.path.exists(path) and os.path.samestat(source, os.stat(path)):
@@ -236,19 +218,18 @@ def _keep(job: _Job) -> Outcome:
         raise ConvertError("internal", f"{job.names.live}: no NPZ, yet nothing to convert. Report this.")
     # The conversion's warnings were warnings when it was done; now they are notes.
     notes = list(known.get("warnings", []))
-    warnings = list(job.decision.warnings)
-    return _outcome(job, live.digests, known, changed=False, warnings=warnings, notes=notes)
+    return _outcome(
+        job, live.digests, known, changed=False, warnings=list(job.decision.warnings), notes=notes
+    )
 
 
 def _demand_enough(job: _Job, count: int) -> None:
     """Refuse too few survivors, and leave nothing staged."""
-    if count < job.options.min_survivors:
+    least = job.options.min_survivors
+    if count < least:
         _tidy(job)
-        raise ConvertError(
-            "too_few",
-            f"{count} survivors, at least {job.options.min_survivors} are needed (survivor_npz_min_survivors). "
-            "Nothing was replaced, on any host. Look at Step 1's result.",
-        )
+        text = f"{count} survivors, at least {least} are needed (survivor_npz_min_survivors). Nothing was replaced"
+        raise ConvertError("too_few", f"{text}, on any host. Look at Step 1's result.")
 
 
 def _take_up(job: _Job, found: Staged) -> Outcome:

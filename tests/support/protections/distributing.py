@@ -37,7 +37,7 @@ DISTRIBUTING = (
                 "right = is_right(copy, sha256, follows)\n",
                 'right = is_right(copy, sha256, follows) or not goal["staged"]\n',
             ),
-            Edit(f"{FLEET}/proof.py", 'and not is_right(copy, goal["sha256"], follows)', "and False"),
+            Edit(f"{FLEET}/proof.py", 'and not is_right(copy, goal["sha256"], host == follows)', "and False"),
         ),
         "playbook/test_fleet_runs.py::test_a_rig_that_missed_one_run_kept_the_old_file_for_good",
         'real.changed == ["rig-6600b"]',

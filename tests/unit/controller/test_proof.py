@@ -15,7 +15,7 @@ def part(*copies: dict[str, Any], goal: Any = GOAL, coordinator: bool = False, *
 
 
 def unproven(**look: Any) -> dict[str, Any]:
-    return proof.proof({"rig": look}, {"rig": part()}, GOAL, "zeus", "auto")
+    return proof.proof({"rig": look}, {"rig": part()}, GOAL, None)
 
 
 def test_only_a_positive_proof_is_one() -> None:
@@ -31,7 +31,7 @@ def test_only_a_positive_proof_is_one() -> None:
         {"copies": [a_copy(sha256=NEW), a_copy(RAM)]},
     ):
         assert list(unproven(**look)) == ["rig"], look
-    assert list(proof.proof({"rig": None}, {}, GOAL, "zeus", "auto")) == ["rig"]
+    assert list(proof.proof({"rig": None}, {}, GOAL, None)) == ["rig"]
 
 
 def test_the_barrier_takes_no_silence_for_an_answer() -> None:

@@ -34,9 +34,7 @@ def shown(
         Team(lead, rigs, list(skipped), faults),
         looks(rig or a_look()),
         {**DECISION, **(decision or {})},
-        {**OPTIONS, **options},
-        played,
-        10.0,
+        {**OPTIONS, **options, "played": played, "now": 10.0},
     )
     return found
 

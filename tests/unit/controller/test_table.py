@@ -17,8 +17,8 @@ def test_a_dry_run_counted_a_switch_that_its_tags_leave_out() -> None:
     parts = {"rig": part_of(look, GOAL, "auto", False)}
 
     def shown(will: bool) -> Any:
-        unproven = proof.proof({"rig": look}, parts, GOAL, "zeus", "auto", will)
-        (row,) = table.rows(Team(None, ["rig"], [], []), {}, parts, {}, unproven, None, will)
+        unproven = proof.proof({"rig": look}, parts, GOAL, None, planned=will)
+        (row,) = table.rows(Team(None, ["rig"], [], []), {}, parts, {}, unproven=unproven, will=will)
         return sorted(unproven), row["action"], row["proof"]
 
     assert shown(False) == (["rig"], "did not switch", "no"), "so too a real run: it believes the look only"
