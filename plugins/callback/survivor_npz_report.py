@@ -166,7 +166,6 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
         content, task = result._result, result._task
         if self._does(task, DECISION):
             given = _plain(content.get("report") or {})
-            self._warn(given.get("warnings") or [])
             self.sections.update({name: value for name, value in given.items() if value})
             if "options" in given:
                 self._remove_old()
@@ -178,12 +177,6 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
             self.sections["summary"] = _plain(content["ansible_facts"][SUMMARY])
         elif self._does(task, SWITCH):
             self.asked[result._host.get_name()] = bool(content.get("changed"))
-
-    def _warn(self, warnings: list[str]) -> None:
-        """Show a warning before a run that takes hours too, not only after it."""
-        if self.playbook in reports.LAUNCHING:
-            known = self.sections.get("warnings") or []
-            self._show(*(f"WARNING: {warning}" for warning in warnings if warning not in known))
 
     def _remove_old(self) -> None:
         """An earlier run's report must not pass for this one's."""

@@ -32,7 +32,7 @@ def watch_clocks(launcher: Launcher) -> None:
         assert rc == 0, screen.text
         late = lateness(screen)
         assert len(late) == 9
-        assert "Step 2.5: finished successfully" in screen.text
+        assert "Step 2.5 finished successfully" in screen.text
         # The promise is for a host that is not itself short of CPU: only then is there a second try.
         if max(late) <= 2 or os.getloadavg()[0] <= (os.cpu_count() or 1):
             break

@@ -165,8 +165,17 @@ class RealFleet:
         at_task: Sequence[Mapping[str, Any]] = (),
         timeout: float = 180,
     ) -> Run:
-        """Play a playbook to its end."""
-        return self.finish(self.start(playbook, *args, at_task=at_task), timeout)
+        """Play a playbook to its end.
+
+        Raises:
+            AssertionError: a task of `at_task` never started: nothing was broken.
+        """
+        run = self.finish(self.start(playbook, *args, at_task=at_task), timeout)
+        for entry in at_task:
+            task = entry["task"]
+            met = task < len(self.trace()) if isinstance(task, int) else any(task in t for t in self.trace())
+            assert met, f"{task!r} never started: {self.trace()}"
+        return run
 
     def trace(self) -> list[str]:
         """The names of the tasks that the last run started, in their order."""
@@ -179,8 +188,14 @@ class RealFleet:
         time.sleep(seconds)
 
     def wait_for_the_dead(self) -> None:
-        """Wait until the workers of a killed controller have ended."""
+        """Wait until the workers of a killed controller have ended, and the lease that nobody ended."""
         wait_until(lambda: not _runs(str(self.scratch)), 60, "a killed controller's workers")
+        place = self.dir(self.zeus) / ".survivor_npz" / "lease.json"
+        lease = json.loads(place.read_text()) if place.exists() else {"ended": True}
+        if not lease["ended"]:  # all hosts here share this machine's boot clock
+            left = lease["expires"] - time.clock_gettime(time.CLOCK_BOOTTIME)
+            assert left < 600, lease
+            time.sleep(max(0.0, left))
 
     def second_controller(self) -> RealFleet:
         """Another controller of the same hosts, with a scratch folder of its own."""

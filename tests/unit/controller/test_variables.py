@@ -53,3 +53,24 @@ def test_a_relative_pipeline_directory_means_two_places() -> None:
 def test_a_report_that_nobody_can_write_leaves_an_old_one() -> None:
     assert variables.problems({"survivor_npz_report": "/nonexistent/report.json"}, OPTIONS) != []
     assert variables.problems({"survivor_npz_report": "-"}, OPTIONS) == []
+
+
+def test_a_name_of_the_runs_own_was_set_from_outside() -> None:
+    names = [
+        "__survivor_npz_plan",
+        "survivor_npz_file",
+        "__survivor_np",
+        "my__survivor_npz_x",
+        "__survivor_npz_a",
+    ]
+    assert variables.reserved(names) == ["__survivor_npz_a", "__survivor_npz_plan"]
+
+
+@pytest.mark.parametrize("mode", ["0644", "644", "0600", "0755"])
+def test_a_mode_that_all_may_read_is_one(mode: str) -> None:
+    assert variables.problems({"survivor_npz_mode": mode}, OPTIONS) == []
+
+
+@pytest.mark.parametrize("mode", [644, 420, "0666", "0o644", "u=rw", "06444", "0644\n", ""])
+def test_a_mode_that_means_another_one_or_that_all_may_write(mode: Any) -> None:
+    assert "octal mode in quotes" in variables.problems({"survivor_npz_mode": mode}, OPTIONS)[0]
