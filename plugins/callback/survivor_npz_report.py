@@ -172,7 +172,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
         elif self._does(task, RUN) and "verdict" in content:
             self.sections["run"] = _plain({key: value for key, value in content.items() if key != "msg"})
         elif self._does(task, STOP) and content.get("message"):
-            self.sections["stop"] = _plain({key: content.get(key) for key in ("message", "changed")})
+            stopped = {key: content.get(key) for key in ("message", "changed")}
+            if stopped["changed"] and context.CLIARGS.get("check"):
+                pid = content.get("pid", "?")
+                stopped = {
+                    "message": f"Step 2.5 (pid {pid}) would be stopped, with its children",
+                    "changed": False,
+                }
+            self.sections["stop"] = _plain(stopped)
         elif self._does(task, "set_fact") and SUMMARY in (content.get("ansible_facts") or {}):
             self.sections["summary"] = _plain(content["ansible_facts"][SUMMARY])
         elif self._does(task, SWITCH):

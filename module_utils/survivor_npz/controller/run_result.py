@@ -37,5 +37,15 @@ def told(answer: Dict[str, Any], verdict: str, message: str, starts: bool) -> Di
         "tail": [harmless(line) for line in record.get("tail", [])],
         "message": text,
         "changed": started or verdict == "would_start",
-        **({"failed": True, "msg": text} if verdict in _BAD else {"failed": False}),
+        **({"failed": True, "msg": _why(text, record, source)} if verdict in _BAD else {"failed": False}),
     }
+
+
+def _why(text: str, record: Dict[str, Any], source: Dict[str, Any]) -> str:
+    """The message of a run that did not succeed: with its last lines and the path of its log."""
+    lines = [text]
+    if record.get("tail"):
+        lines += ["The last lines of its output:", *(f"  {harmless(line)}" for line in record["tail"])]
+    if source.get("log"):
+        lines.append(f"Log: {source['log']}")
+    return "\n".join(lines)
