@@ -146,6 +146,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
     @_careful
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: ARG002
         """Count the time between tasks to the phase that a task's name begins with."""
+        if self._signal:  # something caught the interruption
+            raise KeyboardInterrupt
         name = str(task.name or "").rpartition(" : ")[2]
         self._enter(name.split(" | ")[0] if " | " in name else "other")
         if self._does(task, RUN):  # it may take hours: what is known to be wrong with it must not wait
