@@ -81,7 +81,7 @@ def _message(result: Mapping[str, Any]) -> str:
     """What a failed result says, of its failed items where it looped."""
     items = [item for item in result.get("results") or [] if isinstance(item, Mapping) and item.get("failed")]
     texts = [str(item.get("msg") or "failed") for item in items] or [str(result.get("msg") or "failed")]
-    return re.sub(r"^(Task failed: |Action failed: )+", "", "\n".join(texts).strip())[:4000]
+    return re.sub(r"^(Task failed: |Action failed: )+", "", "\n".join(texts).strip())[:8000]
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no types
