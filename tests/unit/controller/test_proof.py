@@ -115,12 +115,12 @@ def test_a_copy_that_the_switch_did_not_read_fell_out_of_the_proof() -> None:
     found = latest(look=stale, switched=brief(a_copy(sha256=NEW)))
     assert {copy["path"]: copy["sha256"] for copy in found["copies"]} == {LIVE: NEW, RAM: OLD}
     assert found["by"] == "look", "the whole host is as old as the first look"
-    assert list(proof.proof({"rig": found}, {}, GOAL, "zeus", "auto")) == ["rig"]
+    assert list(proof.proof({"rig": found}, {}, GOAL, None)) == ["rig"]
     absent = a_look(a_copy(), a_copy(RAM, sha256=None))
     assert latest(look=absent, switched=brief(a_copy(sha256=NEW)))["by"] == "switched", "nobody asks for it"
     required = a_look(a_copy(), a_copy(RAM, sha256=None, required=True))
     found = latest(look=required, switched=brief(a_copy(sha256=NEW)))
-    assert list(proof.proof({"rig": found}, {}, GOAL, "zeus", "auto")) == ["rig"]
+    assert list(proof.proof({"rig": found}, {}, GOAL, None)) == ["rig"]
 
 
 def test_a_look_repeated_after_the_switch_is_the_latest() -> None:
@@ -132,9 +132,9 @@ def test_a_look_repeated_after_the_switch_is_the_latest() -> None:
 
 def test_a_host_without_a_look_is_not_passed_over() -> None:
     assert latest() is None
-    assert list(proof.proof({"rig": latest()}, {}, GOAL, "zeus", "auto")) == ["rig"]
+    assert list(proof.proof({"rig": latest()}, {}, GOAL, None)) == ["rig"]
     gone = latest(look={"unreachable": True, "msg": "no route"})
-    assert list(proof.proof({"rig": gone}, {}, GOAL, "zeus", "auto")) == ["rig"]
+    assert list(proof.proof({"rig": gone}, {}, GOAL, None)) == ["rig"]
 
 
 FIRST = a_look(run=IDLE, asked_at=1000.0)
@@ -203,14 +203,14 @@ def test_a_host_of_both_bytes_was_called_new_or_old() -> None:
 
 def test_a_symlink_is_a_copy_on_the_coordinator_with_convert_never_only() -> None:
     link = {"copies": [a_copy(sha256=NEW, kind="symlink")]}
-    assert proof.proof({"zeus": link}, {}, GOAL, "zeus", "never") == {}
-    assert list(proof.proof({"zeus": link}, {}, GOAL, "zeus", "auto")) == ["zeus"]
-    assert list(proof.proof({"rig": link}, {}, GOAL, "zeus", "never")) == ["rig"]
+    assert proof.proof({"zeus": link}, {}, GOAL, "zeus") == {}
+    assert list(proof.proof({"zeus": link}, {}, GOAL, None)) == ["zeus"]
+    assert list(proof.proof({"rig": link}, {}, GOAL, "zeus")) == ["rig"]
 
 
 def test_a_prediction_covered_a_copy_that_the_plan_does_not_touch() -> None:
     look = {"copies": [a_copy(), a_copy(RAM)]}
     switches = {"rig": {"switch": [{"path": LIVE}]}}
-    (why,) = proof.proof({"rig": look}, switches, GOAL, "zeus", "auto", True)["rig"]
+    (why,) = proof.proof({"rig": look}, switches, GOAL, None, planned=True)["rig"]
     assert why.startswith(RAM)
-    assert len(proof.proof({"rig": look}, switches, GOAL, "zeus", "auto", False)["rig"]) == 2
+    assert len(proof.proof({"rig": look}, switches, GOAL, None, planned=False)["rig"]) == 2

@@ -49,7 +49,7 @@ def test_an_action_was_shown_as_done_that_was_not(planned: str, results: Any, ac
     by_task = {name: {"rig": result} for name, result in results.items()}
     (row,) = table.rows(Team(None, ["rig"], [], []), {}, {"rig": part}, by_task)
     assert (row["action"], row["before"], row["proof"]) == (action, "missing", "not checked")
-    (row,) = table.rows(Team(None, ["rig"], [], []), {}, {"rig": part}, {}, {}, None, True)
+    (row,) = table.rows(Team(None, ["rig"], [], []), {}, {"rig": part}, {}, unproven={}, will=True)
     assert row["action"] == ("none" if planned == "none" else f"would {planned}")
 
 
@@ -59,10 +59,10 @@ def test_a_host_was_called_proven_that_was_not_asked() -> None:
     assert (rig["before"], rig["action"], rig["proof"]) == (f"holds {short(OLD)}", "none", "not checked")
     assert (zeus["host"], zeus["before"], zeus["proof"]) == ("zeus", "not checked", "not checked")
     assert (down["action"], down["proof"]) == ("left out by name", "left out")
-    proofs = {row["host"]: row["proof"] for row in table.rows(team, {}, {}, {}, {"rig": ["stale"]})}
+    proofs = {row["host"]: row["proof"] for row in table.rows(team, {}, {}, {}, unproven={"rig": ["stale"]})}
     assert proofs == {"rig": "no", "zeus": "yes", "down": "left out"}
     named = {"rig": "mixed", "zeus": "old"}
-    proofs = {row["host"]: row["proof"] for row in table.rows(team, {}, {}, {}, {}, named)}
+    proofs = {row["host"]: row["proof"] for row in table.rows(team, {}, {}, {}, unproven={}, named=named)}
     assert proofs == {**named, "down": "left out"}
 
 
