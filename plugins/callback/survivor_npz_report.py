@@ -81,7 +81,7 @@ def _message(result: Mapping[str, Any]) -> str:
     """What a failed result says, of its failed items where it looped."""
     items = [item for item in result.get("results") or [] if isinstance(item, Mapping) and item.get("failed")]
     texts = [str(item.get("msg") or "failed") for item in items] or [str(result.get("msg") or "failed")]
-    return re.sub(r"^(Task failed: |Action failed: )+", "", "\n".join(texts).strip())[:4000]
+    return re.sub(r"^(Task failed: |Action failed: )+", "", "\n".join(texts).strip())[:8000]
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no types
@@ -146,6 +146,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
     @_careful
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: ARG002
         """Count the time between tasks to the phase that a task's name begins with."""
+        if self._signal:  # something caught the interruption
+            raise KeyboardInterrupt
         name = str(task.name or "").rpartition(" : ")[2]
         self._enter(name.split(" | ")[0] if " | " in name else "other")
         if self._does(task, RUN):  # it may take hours: what is known to be wrong with it must not wait

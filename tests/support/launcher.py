@@ -133,14 +133,14 @@ class Screen:
         self.lines += [(moment, line.decode(errors="replace").rstrip("\r")) for line in whole]
         return bool(data)
 
-    def wait_for(self, text: str, seconds: float = 30) -> None:
+    def wait_for(self, text: str, seconds: float = 120) -> None:
         """Read until the text is on the screen."""
         end = time.monotonic() + seconds
         while text not in self.text:
             if time.monotonic() > end or not self._read(0.2):
                 raise AssertionError(f"{text!r} never came:\n{self.text[-5000:]}")
 
-    def end(self, seconds: float = 90) -> int:
+    def end(self, seconds: float = 240) -> int:
         """Read to the end; returns the exit code, negative for a signal."""
         end = time.monotonic() + seconds
         while self._read(0.2):
