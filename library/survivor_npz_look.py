@@ -214,9 +214,6 @@ def main() -> None:
             msg=f"{error.filename or given['directory']}: {error.strerror or error}. "
             "Fix the file system or its permissions, then run again."
         )
-    from ansible.module_utils.survivor_npz.common.boot import stamp
-
-    found.setdefault("stamp", stamp())
     module.exit_json(changed=False, run=run, same_files=same, **found)
 
 

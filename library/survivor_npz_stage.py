@@ -114,7 +114,12 @@ def main() -> None:
         module.exit_json(changed=changed, staged=staged, removed=[], stamp=began, diff=diff)
     try:
         removed = _clean(part, sha256)
-        staged = stage(part, sha256, ownership_of(given["owner"], given["group"], str(given["mode"] or "0644")), given["open_with"])
+        staged = stage(
+            part,
+            sha256,
+            ownership_of(given["owner"], given["group"], str(given["mode"] or "0644")),
+            given["open_with"],
+        )
     except (SwitchError, ValueError) as error:
         module.fail_json(msg=str(error), code=getattr(error, "code", "path"))
     except (OSError, KeyError) as error:
