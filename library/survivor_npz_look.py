@@ -76,6 +76,7 @@ attributes:
     description: Nothing changes.
   platform:
     platforms: posix
+    support: full
     description: Linux.
 author:
   - survivor-npz project (@survivor-npz)

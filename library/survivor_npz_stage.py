@@ -32,6 +32,7 @@ attributes:
     description: Shows each copy before and after.
   platform:
     platforms: posix
+    support: full
     description: Linux.
 author:
   - survivor-npz project (@survivor-npz)

@@ -76,6 +76,16 @@ def full_names(names: list[str]) -> list[tuple[str, str]]:
     ]
 
 
+def link_like(link: Path, target: Path) -> None:
+    """A link like `link`; of one to a folder a folder of links, since a collection may have no other."""
+    if not link.is_dir():
+        target.symlink_to(link.readlink())
+        return
+    target.mkdir()
+    for file in sorted(link.glob("*.py")):
+        (target / file.name).symlink_to(Path("..", link.readlink(), file.name))
+
+
 def lay_out(directory: Path) -> Path:
     """Write the tree anew under `directory`; return the collection's root."""
     root = directory / "ansible_collections" / NAME.replace(".", "/")
@@ -89,7 +99,7 @@ def lay_out(directory: Path) -> Path:
         target = root / where
         target.parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).is_symlink():
-            target.symlink_to((ROOT / name).readlink())
+            link_like(ROOT / name, target)
             continue
         text = (ROOT / name).read_text(encoding="utf-8")
         more = {".py": IN_PYTHON, ".cfg": IN_CONFIG}.get(target.suffix, ())

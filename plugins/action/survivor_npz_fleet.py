@@ -25,7 +25,7 @@ from ansible.module_utils.survivor_npz.controller.fleet.membership import Team
 
 
 class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
-    """See library/survivor_npz_fleet.py for options and results."""
+    """Take the decision that the task names as `phase`; the role's tasks show the options of each."""
 
     TRANSFERS_FILES = False
     _requires_connection = False

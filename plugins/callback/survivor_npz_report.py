@@ -8,7 +8,7 @@ type: aggregate
 short_description: Report a run over the survivor fleet after the recap
 description:
   - Prints a table of hosts, the reason of the conversion, seconds per phase, and why the run stopped. Everything in
-    it comes from the decisions that the controller took (M(survivor_npz_fleet)) and from the run of Step 2.5, nothing
+    it comes from the decisions that the controller took (C(survivor_npz_fleet)) and from the run of Step 2.5, nothing
     from what a host calls itself.
   - With C(survivor_npz_report) it also writes the same as JSON. C(-) prints it as the last line.
   - A playbook of this project in which no task had anything to do, say with a C(--limit) that leaves out the
@@ -40,12 +40,10 @@ from ansible.module_utils.survivor_npz.controller import report as reports
 from ansible.module_utils.survivor_npz.controller.fleet.answers import readable
 from ansible.module_utils.survivor_npz.controller.screen import harmless
 
-DECISION, RUN, STOP, SWITCH = (
-    "survivor_npz_fleet",
-    "survivor_npz_live",
-    "survivor_npz_run",
-    "survivor_npz_switch",
-)
+DECISION = "survivor_npz_fleet"
+RUN = "survivor_npz_live"
+STOP = "survivor_npz_run"
+SWITCH = "survivor_npz_switch"
 SUMMARY = "__survivor_npz_summary"  # set by the tasks of hook.yml
 NO_WORK = ("guard", "other")  # tasks that only look at who takes part
 WHERE_TO_LOOK = "Look at the inventory (-i; groups coordinator and rigs), --limit, --tags and --skip-tags."

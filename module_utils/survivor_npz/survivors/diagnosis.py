@@ -82,7 +82,7 @@ def _first_fault(text: bytes, opener: bytes) -> tuple[int, str]:
         orjson.loads(opener + text)
     except ValueError as error:
         characters = max(getattr(error, "pos", 0) - len(opener), 0)
-        message = str(getattr(error, "msg", error)).split(": line ")[0]
+        message = str(getattr(error, "msg", error)).split(": line ", maxsplit=1)[0]
         place = len(text.decode("utf-8")[:characters].encode("utf-8"))
         if "memory" in message:
             if _nesting(text[:place]) < _DEEP:
