@@ -62,6 +62,18 @@ def _careful(method: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
+def _is_deaf(frame: Any) -> bool:
+    """Whether an exception raised in this frame would be printed and forgotten: in a fork or a destructor.
+
+    After a fork there is one more worker to end, too.
+    """
+    while frame is not None:
+        if frame.f_code.co_name in ("_launch", "__del__"):
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _plain(value: Any) -> Any:
     """`value` as plain JSON types (ansible-core hands out tagged ones)."""
     if isinstance(value, Mapping):
@@ -107,7 +119,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
         self.failed_phase: str | None = None
         self.decided = False
         self.fatal_unreachable = False
-        self.asked: dict[str, bool | None] = {}
+        self.live: dict[str, str] = {}
         self._phase: str | None = None
         self._since = time.monotonic()
 
@@ -125,9 +137,13 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, self._on_signal)
 
-    def _on_signal(self, number: int, _frame: Any) -> None:
-        """End as Ansible does on Ctrl-C, by whichever signal: workers first, then this process, by way of exit."""
+    def _on_signal(self, number: int, frame: Any) -> None:
+        """End as Ansible does on Ctrl-C, by whichever signal: workers first, then this process by way of exit."""
         if os.getpid() != self._pid or self._signal:
+            return
+        if _is_deaf(frame):
+            signal.signal(signal.SIGALRM, lambda _, later: self._on_signal(number, later))
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
             return
         self._signal = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         for worker in multiprocessing.active_children():
@@ -155,7 +171,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
         """Note who is asked to switch: until it answers, its live files may change."""
         if self._does(task, SWITCH) and not task.check_mode:
-            self.asked[host.get_name()] = None
+            self.live[host.get_name()] = "unknown"
 
     @staticmethod
     def _does(task: Any, action: str) -> bool:
@@ -183,7 +199,15 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
         elif self._does(task, "set_fact") and SUMMARY in (content.get("ansible_facts") or {}):
             self.sections["summary"] = _plain(content["ansible_facts"][SUMMARY])
         elif self._does(task, SWITCH):
-            self.asked[result._host.get_name()] = bool(content.get("changed"))
+            self._note_live(result._host.get_name(), content, task.args.get("state") == "reverted")
+
+    def _note_live(self, host: str, content: Mapping[str, Any], goes_back: bool) -> None:
+        """Note what an answer to the switch, or to the way back, says; one without it leaves the host unknown."""
+        changed, failed = bool(content.get("changed")), bool(content.get("failed"))
+        if not failed and changed:
+            self.live[host] = "reverted" if goes_back else "switched"
+        elif not failed or (not goes_back and not changed and "code" in content):
+            self.live.pop(host, None)
 
     def _remove_old(self) -> None:
         """An earlier run's report must not pass for this one's."""
@@ -264,12 +288,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
             messages=self.failures,
             phase=self.failed_phase,
             interrupted=self._signal,
+            live=self.live,
         )
-        live = {
-            "switched": sorted(host for host, changed in self.asked.items() if changed),
-            "unknown": sorted(host for host, changed in self.asked.items() if changed is None),
-        }
-        self._show(*reports.lines(report, live, self.decided))
+        self._show(*reports.lines(report, self.live, self.decided))
         self._save(report)
 
     def _show(self, *lines: str) -> None:

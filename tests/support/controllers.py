@@ -50,7 +50,7 @@ int gettimeofday(struct timeval *at, void *zone) {
 SCORER = f"""#!/bin/bash
 sha256sum "$PWD"/../../*/distributed_prng_analysis/{NPZ} | cut -d' ' -f1 | sort -u | xargs >> started.log
 """
-PATIENCE = 240
+PATIENCE = 900
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> None:
@@ -118,6 +118,7 @@ class Controller:
             "ANSIBLE_CALLBACK_PLUGINS": f"{ROOT / 'plugins' / 'callback'}:{PLUGINS}",
             "ANSIBLE_CALLBACKS_ENABLED": "at_task",
             "AT_TASK": json.dumps([entry] if pause else []),
+            "PYTHONUNBUFFERED": "1",  # the screen as it comes
             "AT_TASK_TRACE": str(self.home / "trace"),
         }
 

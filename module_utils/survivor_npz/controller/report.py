@@ -9,6 +9,8 @@ from ansible.module_utils.survivor_npz.common.digest import short
 
 LAUNCHING = ("step25.yml",)
 BEFORE_A_START = (*LAUNCHING, "prepare.yml", "rollback.yml")
+# What may have become of a host that was asked to switch.
+LIVE = {"switched": "switched", "unknown": "may or may not have switched", "reverted": "went back"}
 BEYOND = (
     "What the script started on other hosts over SSH was not stopped: check those hosts for leftover workers."
 )
@@ -40,6 +42,7 @@ def compose(
     messages: Mapping[str, str],
     phase: str | None = None,
     interrupted: str = "",
+    live: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The report as JSON types.
 
@@ -48,7 +51,9 @@ def compose(
         messages: by host, what the last failed task said.
         phase: the one in which it failed.
         interrupted: name of the signal that ended the run; "" for none.
+        live: by host, a key of LIVE; without hosts whose live files did not change. For an interrupted run.
     """
+    became = {host: LIVE[state] for host, state in (live or {}).items()} if interrupted else {}
     faults, run = sections.get("faults") or {}, sections.get("run") or {}
     extra = {name: value for name, value in sections.items() if name not in _OWN_KEYS and value}
     return {
@@ -57,7 +62,9 @@ def compose(
         "ok": not stopped and not interrupted,
         "interrupted": interrupted or None,
         "skipped": (sections.get("options") or {}).get("skipped") or [],
-        "fleet": sections.get("fleet") or [],
+        "fleet": [
+            {**row, "action": became.get(row["host"], row["action"])} for row in sections.get("fleet") or []
+        ],
         "seconds": {phase: round(spent, 1) for phase, spent in seconds.items()},
         "stopped_in": (faults.get("phase") or phase) if stopped else None,
         "faults": faults.get("hosts") or {} if stopped else {},
@@ -68,12 +75,11 @@ def compose(
     }
 
 
-def lines(report: Mapping[str, Any], live: Mapping[str, Sequence[str]], decided: bool = False) -> list[str]:
+def lines(report: Mapping[str, Any], live: Mapping[str, str], decided: bool = False) -> list[str]:
     """The report as lines.
 
     Args:
-        live: `switched` and `unknown`: hosts whose live files changed, and those asked to switch that gave no
-            answer; for a run that was interrupted.
+        live: as for `compose`.
         decided: whether a decision over the fleet stopped the run, rather than one host's failure.
     """
     found = [""]
@@ -163,7 +169,7 @@ def _status(status: Mapping[str, Any]) -> list[str]:
     return [*found, "step25.yml would now:", *(f"  {action}" for action in status["would"])]
 
 
-def _ending(report: Mapping[str, Any], live: Mapping[str, Sequence[str]], decided: bool) -> list[str]:
+def _ending(report: Mapping[str, Any], live: Mapping[str, str], decided: bool) -> list[str]:
     run = report["run"] or {}
     where = _where(run) if report["ok"] else ""
     message = str(run.get("message") or "")
@@ -171,7 +177,7 @@ def _ending(report: Mapping[str, Any], live: Mapping[str, Sequence[str]], decide
         [f"{message if message.startswith('Step 2.5') else f'Step 2.5: {message}'}{where}"] if message else []
     )
     if report["interrupted"]:
-        found += _interrupted(report, live)
+        found.append(_interrupted(report, live))
     elif not report["ok"]:
         found += _why(report, decided)
     expected = report["playbook"] in (LAUNCHING if report["ok"] else BEFORE_A_START)
@@ -182,17 +188,12 @@ def _ending(report: Mapping[str, Any], live: Mapping[str, Sequence[str]], decide
     return found
 
 
-def _interrupted(report: Mapping[str, Any], live: Mapping[str, Sequence[str]]) -> list[str]:
-    found = f"INTERRUPTED by {report['interrupted']}: "
-    if live["unknown"]:
-        return [
-            f"{found}{', '.join(live['unknown'])} may or may not have switched"
-            + (f"; {', '.join(live['switched'])} switched" if live["switched"] else "")
-            + ". See playbooks/status.yml; the next run repairs the fleet."
-        ]
-    if live["switched"]:
-        return [f"{found}switched were {', '.join(live['switched'])}. The next run repairs the fleet."]
-    return [f"{found}nothing live was changed on any host."]
+def _interrupted(report: Mapping[str, Any], live: Mapping[str, str]) -> str:
+    hosts = {state: [host for host in sorted(live) if live[host] == state] for state in LIVE}
+    found = [f"{', '.join(hosts[state])} {words}" for state, words in LIVE.items() if hosts[state]]
+    rest = "The next run repairs the fleet." if hosts["unknown"] or hosts["switched"] else ""
+    known = "; ".join(found) if found else "nothing live was changed on any host"
+    return f"INTERRUPTED by {report['interrupted']}: {known}. {rest}".rstrip()
 
 
 def _where(run: Mapping[str, Any]) -> str:
