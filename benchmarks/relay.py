@@ -66,8 +66,8 @@ class Relay:
         """Carry one connection until both directions have ended, or one is broken."""
         # SYN, SYN-ACK and ACK take one delay each before the server sees a connection.
         await asyncio.sleep(3 * self.delay)
-        # A broken connection ends here as it ends there: both sides see it closed.
-        with contextlib.suppress(OSError):
+        # A broken connection ends here as it ends there: both sides see it closed. Cancelled: the relay ends.
+        with contextlib.suppress(OSError, asyncio.CancelledError):
             there_reader, there_writer = await asyncio.open_connection(self.address, self.port)
             await asyncio.gather(
                 pump(reader, there_writer, self.delay), pump(there_reader, writer, self.delay)

@@ -256,7 +256,10 @@ def _run(module: AnsibleModule) -> None:
             src=os.path.abspath(params["src"]),
             dest=os.path.abspath(params["dest"]),
             check=module.check_mode,
-            **{name: params[name] for name in ("force", "prng_encoding", "workers", "activate")},
+            **{
+                name: params[name]
+                for name in ("force", "prng_encoding", "workers", "activate", "min_survivors")
+            },
         )
     )
     internal = ("warnings", "live_mtime_ns", "live_count")

@@ -19,7 +19,6 @@ PLACES = (
     (r"galaxy/", ""),
     (r"library/(?=\w+\.py$)", "plugins/modules/"),
     (r"module_utils/(?=.*\.py$)", "plugins/module_utils/"),
-    (r"roles/\w+/filter_plugins/(?=\w+\.py$)", "plugins/filter/"),
     (r"(?=plugins/.*\.py$|roles/|playbooks/|docs/|(README|CHANGELOG)\.md$|LICENSE$|ansible\.cfg$)", ""),
 )
 PACKAGE = "ansible_collections." + NAME + ".plugins.module_utils.survivor_npz"
@@ -42,7 +41,7 @@ def files() -> list[str]:
     """The project's files, as git knows them, those that are not committed yet included."""
     listing = ("git", "ls-files", "--cached", "--others", "--exclude-standard")
     names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
-    return [name for name in names if (ROOT / name).is_file()]
+    return [name for name in names if (ROOT / name).exists()]
 
 
 def place(name: str) -> str | None:
@@ -54,16 +53,10 @@ def place(name: str) -> str | None:
 
 
 def full_names(names: list[str]) -> list[tuple[str, str]]:
-    """Rules that give modules, filters, the role and other plugins their full names."""
-    modules = "|".join(Path(name).stem for name in names if name.startswith("library/"))
+    """Rules that give modules, the role and other plugins their full names."""
+    modules = "|".join({Path(name).stem for name in names if re.match(r"(library|plugins/action)/", name)})
     others = "|".join(
         Path(name).stem for name in names if re.match(r"plugins/(callback|inventory|doc_frag)", name)
-    )
-    filters = "|".join(
-        key
-        for name in names
-        if "/filter_plugins/" in name
-        for key in re.findall(r'^ +"(\w+)": ', (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
     )
     return [
         # A task, or an example of one; a module's arguments never have a module's name.
@@ -71,15 +64,14 @@ def full_names(names: list[str]) -> list[tuple[str, str]]:
         (rf"\bM\(({modules})\)", rf"M({NAME}.\1)"),
         (rf'(- module: |module_name=")({modules})\b', rf"\1{NAME}.\2"),
         (
-            rf"(?m)^(extends_documentation_fragment: |plugin: |callbacks_enabled = )({others})$",
+            rf"(?m)^(extends_documentation_fragment: |plugin: |stdout_callback = )({others})$",
             rf"\1{NAME}.\2",
         ),
         (
             r"(choices: \[|enable_plugins = |plugin:\\s\*\S*)distributed_config\b",
             rf"\1{NAME}.distributed_config",
         ),
-        (rf"(\| *)({filters})\b", rf"\1{NAME}.\2"),
-        (r"(?m)^( +(?:name|role): )survivor_npz$", rf"\1{NAME}.survivor_npz"),
+        (r"\b((?:name|role): )survivor_npz(?=,|\n)", rf"\1{NAME}.survivor_npz"),
         (r"(?<!plugins)/module_utils/survivor_npz", "/plugins/module_utils/survivor_npz"),
     ]
 
@@ -96,6 +88,9 @@ def lay_out(directory: Path) -> Path:
             continue
         target = root / where
         target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_symlink():
+            target.symlink_to((ROOT / name).readlink())
+            continue
         text = (ROOT / name).read_text(encoding="utf-8")
         more = {".py": IN_PYTHON, ".cfg": IN_CONFIG}.get(target.suffix, ())
         for pattern, new in (*more, *(rules if target.suffix != ".md" else ())):

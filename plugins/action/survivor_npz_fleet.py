@@ -84,10 +84,19 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
     def _plays(self, tag: str) -> bool:
         return plays(self._vars, self._task.tags, tag)
 
+    def _evaluate(self, host: str, name: str) -> Any:
+        """A variable of a host; where its template needs one of the role's defaults, with those."""
+        try:
+            return self._vars["hostvars"][host][name]
+        except AnsibleError:
+            known = {key: value for key, value in self._vars.items() if key.startswith("survivor_npz_")}
+            known.update(self._vars["hostvars"].raw_get(host))
+            return self._templar.copy_with_new_env(available_variables=known).template(known[name])
+
     # -- phases --------------------------------------------------------------------------------------------
 
     def _guard(self) -> dict[str, Any]:
-        found = guard(self._vars, self._args, ROOT / "playbooks", self._templar.template)
+        found = guard(self._vars, self._args, ROOT / "playbooks", self._evaluate)
         self._report.update(found.pop("report"))
         if self._args["scope"] == "fleet":
             self._report["fleet"] = table.rows(Team(**found["team"]), {}, {}, {})

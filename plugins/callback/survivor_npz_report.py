@@ -146,6 +146,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
     @_careful
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: ARG002
         """Count the time between tasks to the phase that a task's name begins with."""
+        if self._signal:  # something caught the interruption
+            raise KeyboardInterrupt
         name = str(task.name or "").rpartition(" : ")[2]
         self._enter(name.split(" | ")[0] if " | " in name else "other")
         if self._does(task, RUN):  # it may take hours: what is known to be wrong with it must not wait
@@ -172,7 +174,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
         elif self._does(task, RUN) and "verdict" in content:
             self.sections["run"] = _plain({key: value for key, value in content.items() if key != "msg"})
         elif self._does(task, STOP) and content.get("message"):
-            self.sections["stop"] = _plain({key: content.get(key) for key in ("message", "changed")})
+            stopped = {key: content.get(key) for key in ("message", "changed")}
+            if stopped["changed"] and context.CLIARGS.get("check"):
+                pid = content.get("pid", "?")
+                stopped = {
+                    "message": f"Step 2.5 (pid {pid}) would be stopped, with its children",
+                    "changed": False,
+                }
+            self.sections["stop"] = _plain(stopped)
         elif self._does(task, "set_fact") and SUMMARY in (content.get("ansible_facts") or {}):
             self.sections["summary"] = _plain(content["ansible_facts"][SUMMARY])
         elif self._does(task, SWITCH):

@@ -126,9 +126,10 @@ def test_ctrl_c_in_the_middle_of_the_start_leaves_nothing_running(zeus: Launcher
 
 
 def test_full_log_disk_is_told_while_it_runs_and_in_the_verdict(small_disk: Path, tmp_path: Path) -> None:
-    zeus = Launcher(Place(small_disk), tmp_path)
-    zeus.place.script("head -c 3000000 /dev/zero | tr '\\0' x; echo; echo the end; sleep 2; exit 0")
-    rc, text = zeus.play()
+    disk = Place(small_disk)
+    launcher = Launcher(disk, tmp_path)
+    disk.script("head -c 3000000 /dev/zero | tr '\\0' x; echo; echo the end; sleep 2; exit 0")
+    rc, text = launcher.play()
     assert rc == 0
     assert "The log is cut (No space left on device)" in text
     assert "its log is cut at byte" in text.rpartition("PLAY RECAP")[2].replace("\n", " ")

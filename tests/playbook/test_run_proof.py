@@ -27,9 +27,9 @@ def test_playbook_starts_although_another_controller_began_a_transaction(
     directory = str(zeus.place.dir)
     stamp = control.query(directory)["stamp"]
     if overtaken:
-        control.take_lease(directory, "b", "b@desk, pid 7", 100, seen=0)
+        control.take_lease(directory, "b", "b@desk, pid 7", 100, seen=stamp["number"])
         lease.end(directory, "b")
     rc, text = play(zeus, stamp)
     assert (rc, (zeus.place.dir / "started").exists()) == ((2, False) if overtaken else (0, True)), text
-    said = "began a transaction after this run looked: b@desk, pid 7, transaction 1"
+    said = f"began a transaction after this run looked: b@desk, pid 7, transaction {stamp['number'] + 1}"
     assert (said in text.replace("\n", " ")) == overtaken

@@ -84,7 +84,7 @@ class LocalFleet:
         if key in _CONVERGED:
             shutil.copytree(_CONVERGED[key].name, self.root, dirs_exist_ok=True)
             return
-        run = self.run("prepare.yml")
+        run = self.run("prepare.yml", timeout=280)
         assert run.rc == 0, run.out
         _CONVERGED[key] = tempfile.TemporaryDirectory()
         for host in self.hosts:

@@ -16,7 +16,8 @@ type: aggregate
 short_description: Break a test host when a task starts
 description:
   - C(AT_TASK) is a JSON list of C({"task" = part of its name or its number from 0, "do" = an argument list}).
-  - The command ends before the task goes on. C(["SIGKILL"]) kills the controller, at that task.
+  - The command ends before the task goes on; with C("host"), before that host begins the task.
+  - C(["SIGKILL"]) kills the controller, at that task.
   - C(AT_TASK_TRACE) gets the names of all tasks started.
 """
 
@@ -46,17 +47,24 @@ class CallbackModule(CallbackBase):
         name = str(task.get_name())
         with open(self.trace, "a", encoding="utf-8") as handle:
             handle.write(name + "\n")
-        for entry in [entry for entry in self.waiting if self._due(entry["task"], name)]:
-            self.waiting.remove(entry)
-            if entry["do"] == ["SIGKILL"]:
-                self.armed = True
-            else:
-                subprocess.run(entry["do"], check=True, stdin=subprocess.DEVNULL)
+        for entry in [entry for entry in self.waiting if "host" not in entry]:
+            if self._due(entry["task"], name):
+                self._act(entry)
+
+    def _act(self, entry: dict[str, Any]) -> None:
+        self.waiting.remove(entry)
+        if entry["do"] == ["SIGKILL"]:
+            self.armed = True
+        else:
+            subprocess.run(entry["do"], check=True, stdin=subprocess.DEVNULL)
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
         """Kill the controller while a worker is at the task; the worker has a session of its own."""
         if self.armed:
             os.kill(os.getpid(), signal.SIGKILL)
+        for entry in [entry for entry in self.waiting if entry.get("host") == host.get_name()]:
+            if self._due(entry["task"], str(task.get_name())):
+                self._act(entry)
 
     def _due(self, wanted: Any, name: str) -> bool:
         return bool(wanted == self.number if isinstance(wanted, int) else wanted in name)

@@ -94,9 +94,9 @@ class Podman:
 
     def known(self) -> list[str]:
         form = '{{index .Labels "' + LABEL + '"}}'
-        told = run("podman", "ps", "--all", f"--filter=label={LABEL}", f"--format={form}").split()
+        containers = run("podman", "ps", "--all", f"--filter=label={LABEL}", f"--format={form}").split()
         networks = run("podman", "network", "ls", "--quiet", f"--filter=label={LABEL}").split()
-        return sorted({*told, *networks})
+        return sorted({*containers, *networks})
 
     def forget_images(self) -> None:
         found = run("podman", "images", "--quiet", REPOSITORY).split()

@@ -39,7 +39,7 @@ def guarded(
             "argument_specs": str(ROOT / "roles" / "survivor_npz" / "meta" / "argument_specs.yml"),
         },
         PLAYBOOKS,
-        lambda value: value,
+        lambda host, name: known[host][name],
     )
 
 
