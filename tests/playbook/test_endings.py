@@ -47,8 +47,9 @@ MOMENTS: dict[str, tuple[tuple[str, str] | str, str, str]] = {
         "rig-6600, rig-6600b, zeus switched. The next run repairs the fleet.",
     ),
 }
+# "way back" depends on which of two rigs answers first, and has failed on a busy machine.
 CASES = [
-    (name, number)
+    pytest.param(name, number, marks=[pytest.mark.slow] if name == "way back" else [])
     for index, name in enumerate(MOMENTS)
     for number in (BOTH if name == "switch" else BOTH[index % 2 : index % 2 + 1])
 ]
