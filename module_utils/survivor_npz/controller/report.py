@@ -63,7 +63,8 @@ def compose(
         "interrupted": interrupted or None,
         "skipped": (sections.get("options") or {}).get("skipped") or [],
         "fleet": [
-            {**row, "action": became.get(row["host"], row["action"])} for row in sections.get("fleet") or []
+            {**row, "action": became.get(row["host"], row.get("action", ""))}
+            for row in sections.get("fleet") or []
         ],
         "seconds": {phase: round(spent, 1) for phase, spent in seconds.items()},
         "stopped_in": (faults.get("phase") or phase) if stopped else None,
