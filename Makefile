@@ -44,6 +44,10 @@ test: lint unit molecule-short ## Everything: lint, unit, module, playbook tests
 unit: $(VENV)/dev ## Unit, module and playbook tests (ARGS=… for pytest)
 	@pytest -n 2 --dist worksteal $(ARGS)
 
+.PHONY: test-versions
+test-versions: $(VENV)/dev ## Module and playbook tests with every Python and ansible-core (ARGS=3.13/2.21 for one)
+	@python tools/versions.py $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/dev mypy ## ruff, mypy, yamllint, ansible-lint, shellcheck
 	@ruff check .
@@ -60,7 +64,16 @@ mypy: $(VENV)/dev ## Check the types
 	@mkdir -p build/mypy/ansible/module_utils
 	@ln -sfn ../../../../module_utils/survivor_npz build/mypy/ansible/module_utils/survivor_npz
 	@mypy --no-error-summary -p ansible.module_utils.survivor_npz
-	@MYPYPATH=demo mypy --no-error-summary --scripts-are-modules $(wildcard library/*.py plugins/*/*.py roles/*/filter_plugins/*.py demo/*.py tools/*.py)
+	@MYPYPATH=benchmarks:demo:library:tests/support:tools mypy --no-error-summary --scripts-are-modules \
+	  $(wildcard library/*.py plugins/*/*.py roles/*/filter_plugins/*.py demo/*.py tools/*.py benchmarks/*.py tests/support/*.py tests/support/*/*.py)
+
+.PHONY: collection
+collection: $(VENV)/dev ## Build the collection survivor.npz as build/survivor-npz-*.tar.gz
+	@ansible-galaxy collection build --force --output-path build "$$(python tools/collection.py build/collection)"
+
+.PHONY: sanity
+sanity: $(VENV)/dev ## ansible-test sanity on the collection (ARGS=… for ansible-test)
+	@python tools/sanity.py $(ARGS)
 
 .PHONY: reference
 reference: $(VENV)/dev ## Write docs/variables.md and docs/arrays.md from their sources
@@ -79,11 +92,11 @@ torture: $(VENV)/dev ## Every crash point, random kills, mutated inputs, the who
 red: $(VENV)/dev ## Take each protection of docs/incidents.md out, and see its test fail (part of torture)
 	@pytest -m slow --timeout=3600 tests/torture/test_protections.py $(ARGS)
 
+LOCKS := requirements requirements-dev requirements-plot requirements-oldest
 .PHONY: lock
-lock: ## Write the lock files anew (needs pip-tools)
-	@for name in requirements requirements-dev; do \
-	  CUSTOM_COMPILE_COMMAND="make lock" pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
-	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links -o $$name.txt $$name.in; \
+lock: $(VENV)/dev ## Write the lock files anew
+	@for name in $(LOCKS); do \
+	  uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes -o $$name.txt $$name.in; \
 	done
 
 .PHONY: clean

@@ -1,19 +1,19 @@
 # Real hosts in containers, included by the Makefile. Root on Debian or Ubuntu; what is missing is
 # installed after an announcement (HOSTS_NO_INSTALL=1 forbids it).
-HOSTS := PYTHONPATH=$(CURDIR)/tests/support $(PYTHON) -m hosts
+TEST_HOSTS := PYTHONPATH=$(CURDIR)/tests/support $(PYTHON) -m hosts
 # `make molecule SCENARIOS=default` plays one.
 SCENARIOS ?= default remote-zeus fleet faults
 
 # A folder of the run's own, so that parallel runs don't meet; the fleet ends with the run, however that ends.
 define molecule_test
 run=$$(mktemp -d) && export MOLECULE_EPHEMERAL_DIRECTORY=$$run HOSTS_OWNER=$$$$ && \
-trap '$(HOSTS) down "$$run"; rm -rf "$$run"' EXIT && \
+trap '$(TEST_HOSTS) down "$$run"; rm -rf "$$run"' EXIT && \
 echo "molecule: $(1)" && ANSIBLE_FORCE_COLOR=0 molecule test -s $(1)
 endef
 
 # Where the hosts can't be, `setup` says so in one line: no tests then, and an error under CI.
 define with_hosts
-if $(HOSTS) setup; then $(1); else test -z "$${CI:-}"; fi
+if $(TEST_HOSTS) setup; then $(1); else test -z "$${CI:-}"; fi
 endef
 
 .PHONY: molecule
@@ -28,9 +28,22 @@ molecule-default molecule-remote-zeus molecule-fleet molecule-faults: molecule-%
 molecule-short: $(VENV)/dev ## The scenario `default`, and a handful of the faults
 	@$(call with_hosts,( $(call molecule_test,default) ) && pytest -m short tests/hosts)
 
+# Without systemd, as in the scenario `fleet`. More than one fleet and delay: HOSTS="3 26 100" RELAY="0 20".
+HOSTS ?= 26
+ROUNDS ?= 3
+RELAY ?= 0
+.PHONY: bench-fleet
+bench-fleet: export HOSTS_BACKEND ?= netns
+bench-fleet: $(VENV)/dev ## Whole runs on 26 real hosts, as ratios to bare Ansible (HOSTS, ROUNDS, RELAY in ms, ARGS)
+	@$(call with_hosts,python benchmarks/fleet.py --hosts $(HOSTS) --rounds $(ROUNDS) --relay $(RELAY) $(ARGS))
+
+.PHONY: bench-headline
+bench-headline: $(VENV)/dev ## Load time and size, JSON and NPZ, by one worker and by 26
+	@python benchmarks/headline.py $(ARGS)
+
 .PHONY: hosts-clean
 hosts-clean: ## Remove test hosts, their images and their cache
-	@$(HOSTS) clean
+	@$(TEST_HOSTS) clean
 
 # The oldest numpy and orjson that we support, with their own lock file.
 OLDEST := $(wildcard tests/unit/test_convert*.py tests/unit/test_property*.py tests/unit/test_schema*.py tests/module/test_convert*.py)
@@ -43,9 +56,3 @@ test-oldest: .cache/oldest/stamp ## The converter's tests with the oldest suppor
 	@$(PYTHON) -m venv .cache/oldest
 	@.cache/oldest/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
-
-.PHONY: lock-oldest
-lock-oldest: ## Write requirements-oldest.txt anew (needs pip-tools, Python 3.11)
-	@CUSTOM_COMPILE_COMMAND="make lock-oldest" pip-compile --quiet --upgrade --generate-hashes --strip-extras \
-	  --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
-	  -o requirements-oldest.txt requirements-oldest.in

@@ -4,6 +4,8 @@ usage: bare.py json FILE     `json.load` of the whole file
        bare.py pieces FILE   `orjson.loads` of pieces cut at record ends, values thrown away
        bare.py savez NPZ OUT `savez_compressed` of the arrays in NPZ
        bare.py load NPZ N    median seconds of N whole loads with `numpy.load`, printed
+       bare.py worker FILE   as a worker of Step 2.5: waits for a line, loads FILE once, prints
+                             wall and CPU seconds of that, and its peak memory in bytes
 """
 
 # ruff: noqa: PLC0415 - each mode imports only what it measures
@@ -37,18 +39,39 @@ def pieces(path: str) -> None:
         raise SystemExit(f"{path}: a rest of {len(rest)} bytes")
 
 
-def load_seconds(path: str, count: int) -> float:
+def load_once(path: str) -> float:
+    """Load a whole NPZ or JSON file; return the seconds."""
     import numpy as np
 
-    def once() -> float:
-        start = time.perf_counter()
+    start = time.perf_counter()
+    if path.endswith(".npz"):
         with np.load(path, allow_pickle=False) as npz:
-            for name in npz.files:
-                npz[name]
-        return time.perf_counter() - start
+            held: object = {name: npz[name] for name in npz.files}
+    else:
+        with open(path, encoding="utf-8") as file:
+            held = json.load(file)
+    seconds = time.perf_counter() - start
+    del held
+    return seconds
 
-    once()
-    return statistics.median(once() for _ in range(count))
+
+def load_seconds(path: str, count: int) -> float:
+    load_once(path)
+    return statistics.median(load_once(path) for _ in range(count))
+
+
+def worker(path: str) -> None:
+    import numpy  # noqa: F401 - a worker has it before it loads anything
+
+    print("ready", flush=True)
+    sys.stdin.readline()
+    start = time.process_time()
+    seconds = load_once(path)
+    cpu = time.process_time() - start
+    # Not getrusage: its peak contains the parent's, from before exec.
+    with open("/proc/self/status", encoding="ascii") as status:
+        peak = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
+    print(seconds, cpu, peak)
 
 
 def main(what: str, path: str, extra: str = "") -> None:
@@ -62,6 +85,8 @@ def main(what: str, path: str, extra: str = "") -> None:
 
         with np.load(path, allow_pickle=False) as npz:
             np.savez_compressed(extra, **{name: npz[name] for name in npz.files})
+    elif what == "worker":
+        worker(path)
     elif what == "load":
         print(load_seconds(path, int(extra)))
     else:

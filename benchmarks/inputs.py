@@ -43,7 +43,7 @@ def _finish(temp: Path, path: Path) -> None:
 
 def generated(cache: Path, survivors: int, seed: int = 1) -> Input:
     """Survivors of the project's own generator, with its default layout."""
-    path = cache / f"generated-{survivors}.json"
+    path = cache / f"generated-{survivors}-{seed}.json"
     if not path.exists():
         temp = path.with_suffix(".tmp")
         write(str(temp), survivors, seed=seed)

@@ -7,42 +7,57 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Sequence
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 SUPPORT = Path(__file__).resolve().parents[1] / "tests" / "support"
 sys.path.insert(0, str(SUPPORT))
-from module_run import arguments, command  # noqa: E402
+from module_run import LAUNCH, arguments  # noqa: E402
 
 MIB = 1 << 20
 
 
 class Cost(NamedTuple):
-    """What one run of a command took: wall and CPU seconds."""
+    """What one run of a command took, wall and CPU seconds, and what it wrote."""
 
     wall: float
     cpu: float
+    output: str = ""
 
 
 def module_command(module_path: Path, args: Dict[str, object], file: Path) -> List[str]:
-    """A module run as Ansible makes it on its host: the module's file, its arguments as JSON."""
+    """A module run as Ansible makes it on its host: the module's file, its arguments as JSON.
+
+    The module imports the module_utils of its own checkout.
+    """
     file.write_bytes(arguments(args))
-    argv: List[str] = command(str(module_path), str(file))
-    return argv
+    shared = module_path.parents[1] / "module_utils"
+    return [sys.executable, "-c", LAUNCH, str(shared), str(module_path), str(file)]
 
 
-def timed(argv: Sequence[str]) -> Cost:
-    """Run a command that must succeed. Raises RuntimeError with its output when it does not."""
+def timed(argv: Sequence[str], env: Optional[Mapping[str, str]] = None, succeeds: bool = True) -> Cost:
+    """Run a command to its end.
+
+    Args:
+        argv: the command.
+        env: its environment; None is this process's own.
+        succeeds: whether its exit code has to be 0, or anything else.
+
+    Raises:
+        RuntimeError: it ended the other way; the message holds the end of its output.
+    """
     start = time.perf_counter()
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(
+        argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     assert process.stdout is not None
-    out = process.stdout.read()
+    out = process.stdout.read().decode(errors="replace")
     _pid, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     process.stdout.close()
-    if process.returncode:
-        raise RuntimeError(f"{argv[-3:]} ended with {process.returncode}:\n{out.decode()[-2000:]}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime)
+    if (process.returncode == 0) != succeeds:
+        raise RuntimeError(f"{argv[-3:]} ended with {process.returncode}:\n{out[-2000:]}")
+    return Cost(wall, usage.ru_utime + usage.ru_stime, out)
 
 
 class Peak(NamedTuple):

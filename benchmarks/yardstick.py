@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any, Dict
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from oracle import REGISTRY, SPECIAL, TABLE  # noqa: E402
 def main(source: str, target: str) -> None:
     with open(source, encoding="utf-8") as file:
         survivors = json.load(file)
-    arrays = {"seeds": np.array([s["seed"] for s in survivors], dtype=np.uint32)}
+    arrays: Dict[str, Any] = {"seeds": np.array([s["seed"] for s in survivors], dtype=np.uint32)}
     for side in ("forward", "reverse"):
         rates = [s.get(f"{side}_match_rate", s.get(f"{side}_count", 0.0)) for s in survivors]
         arrays[f"{side}_matches"] = np.array(rates, dtype=np.float32)
@@ -29,7 +30,7 @@ def main(source: str, target: str) -> None:
             arrays[name] = np.array([s.get(key, 0) for s in survivors], dtype=dtype)
     arrays["skip_mode"] = np.array([int(s["skip_mode"] == "variable") for s in survivors], dtype=np.uint8)
     arrays["prng_type"] = np.array([REGISTRY[s["prng_type"]] for s in survivors], dtype=np.uint8)
-    np.savez_compressed(target, **arrays)
+    np.savez_compressed(target, allow_pickle=False, **arrays)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ module: convert_survivors
 short_description: Convert survivors from JSON to NPZ, only when needed
 description:
   - Converts C(bidirectional_survivors.json), which Step 1 writes, to the NPZ of schema 3 (22 arrays) that
-    Step 2.5 reads, and writes a sidecar beside it that says what it was made from.
-  - Decides by stats and checksums whether a conversion is needed and returns the RV(reason). Where the
-    NPZ is fresh, nothing is written, and of the JSON nothing is read.
-  - Refuses what is no list of survivors, and every value that its array can't hold, and names the byte or
-    the record. The former NPZ stays whole and live after every failure.
-  - The same JSON gives the same bytes, whatever the clock, the path or the number of workers.
+    Step 2.5 reads. A sidecar beside the NPZ records what it was made from.
+  - Decides from stats and checksums whether a conversion is needed, and returns the RV(reason). If the NPZ
+    is fresh, the JSON is not read and nothing is written.
+  - Refuses a JSON that is not a list of survivors, and any value that its array can't hold. The message names
+    the byte or the record. After a failure the former NPZ is still live and complete.
+  - The same JSON always gives the same bytes, whatever the clock, the path or the number of workers.
 options:
   src:
     description: Path of the JSON on the target host.
@@ -26,26 +26,30 @@ options:
     type: path
     required: true
   force:
-    description: Convert even if the NPZ is fresh or was put there by a rollback.
+    description: Convert even if the NPZ is fresh, or if a rollback activated it.
     type: bool
     default: false
   prng_encoding:
     description:
       - The table that encodes V(prng_type). It is written to the sidecar.
-      - V(registry) has 44 ids, 0 to 43. V(legacy) is the first table, 0 to 11, for consumers that still
+      - V(registry) has the ids 0 to 43. V(legacy) is the older table, 0 to 11, for consumers that still
         decode with it.
     type: str
     choices: [registry, legacy]
     default: registry
   workers:
     description:
-      - Number of processes that parse. V(0) takes all CPUs that the process may use.
+      - Number of processes that parse. V(0) means all CPUs that the process may use.
+    type: int
+    default: 0
+  min_survivors:
+    description: Fewer survivors are refused before anything is written.
     type: int
     default: 0
   activate:
     description:
       - Make the converted NPZ live.
-      - With V(false) it is left staged beside O(dest), whole and on the disk, for a later switch.
+      - With V(false) it stays staged beside O(dest), complete and flushed to disk, for a later switch.
     type: bool
     default: true
 extends_documentation_fragment:
@@ -56,23 +60,25 @@ attributes:
     description: Converts in memory, so that the predicted checksums are exact. Writes nothing.
   diff_mode:
     support: full
-    description: Shows why it converts, both times of modification, the counts and the checksums.
+    description: Shows the reason, and modification times, counts and checksums before and after.
   idempotency:
     support: full
     description: A second run changes nothing.
   platform:
+    description: Operating systems on which the module runs.
+    details: Linux only, because it needs C(prctl) and C(/proc).
     platforms: posix
-    support: full
+    support: partial
 requirements:
   - numpy >= 1.24
   - orjson >= 3.9.15
 notes:
-  - numpy and orjson are needed on the target host only when something is converted.
-  - Linux only. O(unsafe_writes) does nothing here. Nothing is ever written in place.
+  - The target host needs numpy and orjson only when something is converted.
+  - O(unsafe_writes) has no effect. Nothing is ever written in place.
 seealso:
   - module: ansible.builtin.copy
 author:
-  - survivor-npz
+  - survivor-npz project (@survivor-npz)
 """
 
 EXAMPLES = r"""
@@ -93,8 +99,8 @@ EXAMPLES = r"""
 RETURN = r"""
 reason:
   description:
-    - Why it converted (V(missing), V(newer), V(content), V(schema), V(corrupt), V(forced)) or not (V(pinned),
-      V(fresh)).
+    - Why it converted (V(missing), V(newer), V(corrupt), V(schema), V(old_converter), V(content), V(forced))
+      or not (V(pinned), V(fresh)).
   returned: success
   type: str
   sample: newer
@@ -103,25 +109,24 @@ why:
   returned: success
   type: str
 survivor_count:
-  description: Number of survivors in the NPZ, null where nobody recorded it.
+  description: Number of survivors in the NPZ, null if unknown.
   returned: success
   type: int
   sample: 98172
 sha256:
-  description:
-    - SHA-256 of the NPZ that is or is to be live. In check mode, of the one that a conversion would give.
+  description: SHA-256 of the NPZ that is live or about to be, or in check mode would be.
   returned: success
   type: str
 checksum:
-  description: SHA-1 of the same, for M(ansible.builtin.copy).
+  description: SHA-1 of the NPZ with RV(sha256), for M(ansible.builtin.copy).
   returned: success
   type: str
 size:
-  description: Bytes of the same.
+  description: Size of the NPZ with RV(sha256), in bytes.
   returned: success
   type: int
 schema_version:
-  description: Schema of the same.
+  description: Schema version of the NPZ with RV(sha256), null if it has none of the known ones.
   returned: success
   type: int
   sample: 3
@@ -130,24 +135,27 @@ dest:
   returned: success
   type: str
 sidecar:
-  description: Path of its sidecar.
+  description: Path of the sidecar.
   returned: success
   type: str
 staged:
-  description: Path of the staged NPZ, null where O(dest) holds RV(sha256) already.
+  description: Path of the staged NPZ, null if O(dest) holds RV(sha256) already.
   returned: success
   type: str
 source:
-  description:
-    - The JSON's C(size), C(mtime_ns) and C(sha256), the last one null where no conversion recorded it.
+  description: The JSON's C(size), C(mtime_ns) and C(sha256), which is null if no conversion recorded it.
   returned: success
   type: dict
 live_sha256:
-  description: SHA-256 of the NPZ that was live before, null where there was none.
+  description: SHA-256 of the NPZ that was live before, null if there was none.
   returned: success
   type: str
 live_is_symlink:
   description: Whether O(dest) is a symlink.
+  returned: success
+  type: bool
+foreign:
+  description: Whether the live NPZ is kept although another program wrote it. A warning names it.
   returned: success
   type: bool
 notes:
@@ -156,10 +164,15 @@ notes:
   type: list
   elements: str
 left_out:
-  description: Keys of the JSON that no array holds, each with its number of records.
+  description: Keys that no array holds, each with its number of records. The first 1,000 in sorted order.
   returned: success
   type: dict
   sample: {prng_base: 98172, sessions: 98172}
+left_out_more:
+  description: How many more such keys there are than RV(left_out) names.
+  returned: success
+  type: int
+  sample: 0
 defaulted:
   description: Missing fields that became 0, each with its number of records.
   returned: success
@@ -170,10 +183,10 @@ elapsed:
   type: dict
 owner:
   description: Owner of the file at O(dest). Likewise C(group), C(mode), C(uid), C(gid) and C(state).
-  returned: success, where O(dest) exists
+  returned: success, if O(dest) exists
   type: str
 code:
-  description: Why it was refused or failed, as a stable word such as V(json_missing) or V(bad_field).
+  description: Why it was refused or failed, as a stable word, for example V(json_missing) or V(bad_field).
   returned: failure
   type: str
   sample: json_truncated
@@ -181,62 +194,52 @@ code:
 
 import os
 import traceback
-from typing import Any, Dict
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
-from ansible.module_utils.survivor_npz.convert import api as convert
+from ansible.module_utils.survivor_npz.convert import api
 
-ARGUMENTS: Dict[str, Any] = {
+ARGUMENTS: dict[str, Any] = {
     "src": {"type": "path", "required": True},
     "dest": {"type": "path", "required": True},
     "force": {"type": "bool", "default": False},
     "prng_encoding": {"type": "str", "choices": ["registry", "legacy"], "default": "registry"},
     "workers": {"type": "int", "default": 0},
+    "min_survivors": {"type": "int", "default": 0},
     "activate": {"type": "bool", "default": True},
 }
 
 
 class _Module(AnsibleModule):  # type: ignore[misc] # Ansible ships no types
-    """AnsibleModule adds the facts of the file at `dest` to a result: `size` must stay that of `sha256`."""
+    """AnsibleModule adds facts of the file at `dest` to a result; `size` must remain that of `sha256`."""
 
-    def add_path_info(self, kwargs: Dict[str, Any]) -> Dict[str, Any]:
-        """Add owner, group and mode as always."""
+    def add_path_info(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Add owner, group and mode, but not the size."""
         size = kwargs.get("size")
-        result: Dict[str, Any] = super().add_path_info(kwargs)
+        result: dict[str, Any] = super().add_path_info(kwargs)
         if size is not None:
             result["size"] = size
         return result
 
 
-def _result(outcome: convert.Outcome) -> Dict[str, Any]:
-    result = outcome._asdict()
-    for internal in ("warnings", "live_mtime_ns", "live_count"):
-        del result[internal]
-    return result
-
-
-def _diff(outcome: convert.Outcome, attributes: Dict[str, Any]) -> Dict[str, Any]:
-    before = {
-        "npz_sha256": outcome.live_sha256,
-        "npz_mtime_ns": outcome.live_mtime_ns,
-        "survivor_count": outcome.live_count,
-    }
-    after = dict(before)
+def _diff(outcome: api.Outcome, attributes: dict[str, Any]) -> dict[str, Any]:
+    names = ("npz_sha256", "npz_mtime_ns", "survivor_count")
+    before = dict(zip(names, (outcome.live_sha256, outcome.live_mtime_ns, outcome.live_count)))
+    after = before
     if outcome.changed or outcome.staged:
-        after = {
-            "npz_sha256": outcome.sha256,
-            "npz_mtime_ns": outcome.source["mtime_ns"],
-            "survivor_count": outcome.survivor_count,
-        }
+        after = dict(zip(names, (outcome.sha256, outcome.source["mtime_ns"], outcome.survivor_count)))
     header = f"{outcome.dest} ({outcome.reason}: {outcome.why}; JSON mtime_ns {outcome.source['mtime_ns']})"
-    before.update(attributes.get("before", {}))
-    after.update(attributes.get("after", {}))
-    return {"before_header": header, "after_header": header, "before": before, "after": after}
+    return {
+        "before_header": header,
+        "after_header": header,
+        "before": {**before, **attributes.get("before", {})},
+        "after": {**after, **attributes.get("after", {})},
+    }
 
 
-def _set_attributes(module: AnsibleModule, outcome: convert.Outcome, diff: Dict[str, Any]) -> bool:
-    """Apply the common file arguments to what stands now, or in check mode will stand. No mtime moves."""
+def _set_attributes(module: AnsibleModule, outcome: api.Outcome, diff: dict[str, Any]) -> bool:
+    """Apply the common file arguments to the NPZ. The mtime does not change."""
     path = outcome.staged if outcome.staged and not module.params["activate"] else outcome.dest
     if not os.path.lexists(path) or outcome.live_is_symlink:
         return False
@@ -247,20 +250,21 @@ def _set_attributes(module: AnsibleModule, outcome: convert.Outcome, diff: Dict[
 def _run(module: AnsibleModule) -> None:
     params = module.params
     if params["workers"] < 0:
-        module.fail_json(msg="workers must be 0 (all CPUs) or more.", code="bad_argument")
-    outcome = convert.run(
-        convert.Options(
+        module.fail_json(msg="workers is negative: set it to 0 (all CPUs) or more.", code="bad_argument")
+    outcome = api.run(
+        api.Options(
             src=os.path.abspath(params["src"]),
             dest=os.path.abspath(params["dest"]),
-            force=params["force"],
-            prng_encoding=params["prng_encoding"],
-            workers=params["workers"],
-            activate=params["activate"],
             check=module.check_mode,
+            **{
+                name: params[name]
+                for name in ("force", "prng_encoding", "workers", "activate", "min_survivors")
+            },
         )
     )
-    result = _result(outcome)
-    attributes: Dict[str, Any] = {}
+    internal = ("warnings", "live_mtime_ns", "live_count")
+    result = {key: value for key, value in outcome._asdict().items() if key not in internal}
+    attributes: dict[str, Any] = {}
     result["changed"] = _set_attributes(module, outcome, attributes) or outcome.changed
     if module._diff:
         result["diff"] = _diff(outcome, attributes)
@@ -276,15 +280,11 @@ def main() -> None:
         _run(module)
     except ConvertError as error:
         module.fail_json(msg=error.message, code=error.code)
-    except OSError as error:
-        module.fail_json(
-            msg=f"{error.filename or module.params['dest']}: {error.strerror or error}.", code="system"
-        )
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         module.fail_json(
             msg=f"convert_survivors failed in {os.path.basename(where.filename)}:{where.lineno}: "
-            f"{type(error).__name__}: {error}. Run again, and report this.",
+            f"{type(error).__name__}: {error}. Run again; if it fails again, report this.",
             code="internal",
         )
 

@@ -53,7 +53,7 @@ attributes:
     support: none
     description: There is nothing to compare.
 author:
-  - survivor-npz
+  - survivor-npz project (@survivor-npz)
 """
 
 EXAMPLES = r"""
@@ -129,15 +129,3 @@ left_running:
   type: list
   elements: dict
 """
-
-from ansible.module_utils.basic import AnsibleModule
-
-
-def main() -> None:
-    """Say that the plugin was not found: only then does the module run."""
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True, bypass_checks=True)
-    module.fail_json(msg="survivor_npz_live needs its action plugin: set action_plugins to plugins/action")
-
-
-if __name__ == "__main__":
-    main()

@@ -76,6 +76,7 @@ attributes:
     description: Nothing changes.
   platform:
     platforms: posix
+    support: full
     description: Linux.
 author:
   - survivor-npz project (@survivor-npz)
@@ -160,7 +161,13 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.survivor_npz.common.digest import sha256_or_none
 from ansible.module_utils.survivor_npz.look.host import look
-from ansible.module_utils.survivor_npz.run import control
+
+
+def _query(home: str) -> dict[str, Any]:
+    """What Step 2.5 and other controllers are doing. Rigs are not asked, and need not compile the code for it."""
+    from ansible.module_utils.survivor_npz.run import control  # noqa: PLC0415 - compiled on the coordinator only
+
+    return control.query(home)
 
 
 def _is_expired(run: dict[str, Any] | None) -> bool:
@@ -195,7 +202,7 @@ def main() -> None:
     home = os.path.realpath(os.path.expanduser(given["directory"]))
     try:
         # First: its stamp must be older than every look that is judged by it.
-        run = control.query(home) if given["coordinator"] else None
+        run = _query(home) if given["coordinator"] else None
         found = look(
             given["directory"],
             given["paths"],
@@ -214,9 +221,6 @@ def main() -> None:
             msg=f"{error.filename or given['directory']}: {error.strerror or error}. "
             "Fix the file system or its permissions, then run again."
         )
-    from ansible.module_utils.survivor_npz.common.boot import stamp
-
-    found.setdefault("stamp", stamp())
     module.exit_json(changed=False, run=run, same_files=same, **found)
 
 

@@ -63,7 +63,7 @@ attributes:
     support: none
     description: There is nothing to compare.
 author:
-  - survivor-npz
+  - survivor-npz project (@survivor-npz)
 """
 
 EXAMPLES = r"""

@@ -32,6 +32,7 @@ attributes:
     description: Shows each copy before and after.
   platform:
     platforms: posix
+    support: full
     description: Linux.
 author:
   - survivor-npz project (@survivor-npz)
@@ -114,7 +115,12 @@ def main() -> None:
         module.exit_json(changed=changed, staged=staged, removed=[], stamp=began, diff=diff)
     try:
         removed = _clean(part, sha256)
-        staged = stage(part, sha256, ownership_of(given["owner"], given["group"], str(given["mode"] or "0644")), given["open_with"])
+        staged = stage(
+            part,
+            sha256,
+            ownership_of(given["owner"], given["group"], str(given["mode"] or "0644")),
+            given["open_with"],
+        )
     except (SwitchError, ValueError) as error:
         module.fail_json(msg=str(error), code=getattr(error, "code", "path"))
     except (OSError, KeyError) as error:

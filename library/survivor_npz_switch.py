@@ -89,7 +89,7 @@ options:
     type: dict
     suboptions:
       boot:
-        description: This host's boot id, as in the RV(look.stamp) of an earlier call.
+        description: This host's boot id, as in C(stamp) of the RV(look) of an earlier call.
         type: str
         required: true
       clock:
@@ -104,7 +104,7 @@ attributes:
     support: full
     description: Shows the digest of each copy before and after.
 author:
-  - survivor-npz
+  - survivor-npz project (@survivor-npz)
 """
 
 EXAMPLES = r"""

@@ -12,7 +12,7 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Dict
+from typing import Any
 
 import yaml
 
@@ -36,7 +36,7 @@ def _plain(text: Any) -> str:
     return re.sub(r"\b[A-Z]\(([^)]*)\)", r"`\1`", joined).replace("|", "\\|")
 
 
-def _default(option: Dict[str, Any]) -> str:
+def _default(option: dict[str, Any]) -> str:
     if "default" not in option:
         return "required" if option.get("required") else "none"
     value = option["default"]
@@ -50,7 +50,7 @@ def variables() -> str:
     lines = [
         "# Role variables",
         "",
-        "Written by `make reference` from `roles/survivor_npz/meta/argument_specs.yml`; a test keeps it so.",
+        "Written from `roles/survivor_npz/meta/argument_specs.yml` by `make reference`.",
         "",
         "| variable | type | default | what it is |",
         "|---|---|---|---|",
@@ -69,20 +69,20 @@ def arrays() -> str:
     """The page of the NPZ's arrays and the PRNG tables."""
     schema = _schema()
     kinds = {
-        schema.SEED: "an int from 0 to 4294967295; required",
-        schema.RATE: "a number from 0 to 1; the other direction's where one is missing",
-        schema.INT: "an int; 0 where it is missing, counted",
-        schema.RANGE: 'an int, or `"a-b"` or `[a, b]` for b - a; 0 where it is missing, counted',
-        schema.NUMBER: "a number; 0 where it is missing, counted",
+        schema.SEED: "an integer from 0 to 4294967295; required",
+        schema.RATE: "a number from 0 to 1; the other direction's if it is missing",
+        schema.INT: "an integer; 0 if it is missing, counted",
+        schema.RANGE: 'an integer, or `"a-b"` or `[a, b]` for b - a; 0 if it is missing, counted',
+        schema.NUMBER: "a number; 0 if it is missing, counted",
         schema.MODE: ", ".join(f"{name} {number}" for name, number in schema.SKIP_MODES.items()),
-        schema.PRNG: "the id of its name in the table in force",
+        schema.PRNG: "the id of its name in the chosen table; if it is missing, derived from `prng_base`",
     }
     lines = [
         f"# The NPZ, schema {schema.SCHEMA_VERSION}",
         "",
-        "Written by `make reference` from `module_utils/survivor_npz/npz/schema.py`; a test keeps it so.",
+        "Written from `module_utils/survivor_npz/npz/schema.py` by `make reference`.",
         "Each array has one element per survivor, in the order of the JSON: "
-        f"{schema.BYTES_PER_SURVIVOR} bytes a survivor before compression.",
+        f"{schema.BYTES_PER_SURVIVOR} bytes per survivor before compression.",
         "",
         "| # | array | dtype | from | rule |",
         "|---|---|---|---|---|",
@@ -92,7 +92,7 @@ def arrays() -> str:
         row = (str(number), f"`{field.array}`", names[field.dtype], f"`{field.key}`", kinds[field.kind])
         lines.append("| " + " | ".join(row) + " |")
     left = ", ".join(f"`{name}`" for name in schema.LEFT_OUT)
-    lines += ["", f"Not in the NPZ, and said so in the sidecar: {left} and keys that nobody knows.", ""]
+    lines += ["", f"Not in the NPZ, but listed in the sidecar: {left} and unknown keys.", ""]
     for table, numbers in schema.PRNG_TABLES.items():
         lines += [f"## `prng_type`, table `{table}`", "", "| id | name |", "|---|---|"]
         lines += [
@@ -103,7 +103,7 @@ def arrays() -> str:
 
 
 def main() -> int:
-    """Write the pages; with --check only tell whether they are what they should be."""
+    """Write the pages; with --check only tell whether they are up to date."""
     stale = []
     for name, content in (("variables.md", variables()), ("arrays.md", arrays())):
         path = ROOT / "docs" / name

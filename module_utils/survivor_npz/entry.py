@@ -4,4 +4,5 @@ import os
 import runpy
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-runpy.run_path(os.path.join(HERE, "hook", "entry.py"), run_name="__main__")
+if __name__ == "__main__":
+    runpy.run_path(os.path.join(HERE, "hook", "entry.py"), run_name="__main__")

@@ -25,7 +25,7 @@ from ansible.module_utils.survivor_npz.controller.fleet.membership import Team
 
 
 class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
-    """See library/survivor_npz_fleet.py for options and results."""
+    """Take the decision that the task names as `phase`; the role's tasks show the options of each."""
 
     TRANSFERS_FILES = False
     _requires_connection = False
@@ -85,12 +85,22 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
     def _plays(self, tag: str) -> bool:
         return plays(self._vars, self._task.tags, tag)
 
+    def _evaluate(self, host: str, name: str) -> Any:
+        """A variable of a host; where its template needs one of the role's defaults, with those."""
+        try:
+            return self._vars["hostvars"][host][name]
+        except AnsibleError:
+            known = {key: value for key, value in self._vars.items() if key.startswith("survivor_npz_")}
+            known.update(self._vars["hostvars"].raw_get(host))
+            return self._templar.copy_with_new_env(available_variables=known).template(known[name])
+
     # -- phases --------------------------------------------------------------------------------------------
 
     def _guard(self) -> dict[str, Any]:
-        found = guard(self._vars, self._args, ROOT / "playbooks", self._templar.template)
+        found = guard(self._vars, self._args, ROOT / "playbooks", self._evaluate)
         self._report.update(found.pop("report"))
-        self._report["fleet"] = table.rows(Team(**found["team"]), {}, {}, {})
+        if self._args["scope"] == "fleet":
+            self._report["fleet"] = table.rows(Team(**found["team"]), {}, {}, {})
         parts = ("convert", "distribute", "run")
         return {**found, "plays": {tag: self._plays(tag) for tag in parts}}
 
@@ -247,11 +257,15 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         lease = lease if isinstance(lease, Mapping) and "begun" in lease else {}
         latest = proof.latest(team.hosts, results, lease)
         will = options["check"] and self._distributes(goal)
-        unproven = proof.proof(latest, parts, goal, lead, options["convert"], will)
+        unproven = proof.proof(
+            latest, parts, goal, lead if options["convert"] == "never" else None, planned=will
+        )
         last = self._vars.get("__survivor_npz_all_switched")
         unswitched = last.get("unswitched") if isinstance(last, Mapping) else None
         named = proof.states(latest, goal["sha256"]) if unswitched else None
-        self._report["fleet"] = table.rows(team, results["look"], parts, results, unproven, named, will)
+        self._report["fleet"] = table.rows(
+            team, results["look"], parts, results, unproven=unproven, named=named, will=will
+        )
         if unswitched:
             states = ", ".join(f"{host} {state}" for host, state in (named or {}).items())
             raise Stop(
@@ -280,8 +294,8 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
             and self._plays("run")
             and not self._args.get("final")
         ):
-            again = dict.fromkeys([*old, lead], ["survivor_npz_look_again"])
-            again[lead] = ["survivor_npz_look_again", "survivor_npz_judge_again"]
+            again = {host: ["survivor_npz_look_again"] for host in dict.fromkeys([*old, lead])}
+            again[lead].append("survivor_npz_judge_again")
             return {"proven": False, "members": [{"name": host, "groups": again[host]} for host in again]}
         proven = {
             "sha256": goal["sha256"],
@@ -308,7 +322,6 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         played = one(self._vars, "guard", "played")["played"]
         hosts = [host for host in team.hosts if host in played]
         decision = self._registered([lead], "decision")[0].get(lead) if lead in hosts else None
-        self._report["status"] = statuses.status(
-            team, self._looks(hosts), decision, options, played, time.time()
-        )
+        options = {**options, "played": played, "now": time.time()}
+        self._report["status"] = statuses.status(team, self._looks(hosts), decision, options)
         return {"same": self._report["status"]["same"]}

@@ -8,7 +8,7 @@ type: aggregate
 short_description: Report a run over the survivor fleet after the recap
 description:
   - Prints a table of hosts, the reason of the conversion, seconds per phase, and why the run stopped. Everything in
-    it comes from the decisions that the controller took (M(survivor_npz_fleet)) and from the run of Step 2.5, nothing
+    it comes from the decisions that the controller took (C(survivor_npz_fleet)) and from the run of Step 2.5, nothing
     from what a host calls itself.
   - With C(survivor_npz_report) it also writes the same as JSON. C(-) prints it as the last line.
   - A playbook of this project in which no task had anything to do, say with a C(--limit) that leaves out the
@@ -40,15 +40,13 @@ from ansible.module_utils.survivor_npz.controller import report as reports
 from ansible.module_utils.survivor_npz.controller.fleet.answers import readable
 from ansible.module_utils.survivor_npz.controller.screen import harmless
 
-DECISION, RUN, STOP, SWITCH = (
-    "survivor_npz_fleet",
-    "survivor_npz_live",
-    "survivor_npz_run",
-    "survivor_npz_switch",
-)
+DECISION = "survivor_npz_fleet"
+RUN = "survivor_npz_live"
+STOP = "survivor_npz_run"
+SWITCH = "survivor_npz_switch"
 SUMMARY = "__survivor_npz_summary"  # set by the tasks of hook.yml
 NO_WORK = ("guard", "other")  # tasks that only look at who takes part
-WHERE_TO_LOOK = "Look at the inventory (-i; groups coordinator and rigs), --limit, --tags, --skip-tags and --start-at-task."
+WHERE_TO_LOOK = "Look at the inventory (-i; groups coordinator and rigs), --limit, --tags and --skip-tags."
 
 
 def _careful(method: Callable[..., None]) -> Callable[..., None]:
@@ -93,7 +91,7 @@ def _message(result: Mapping[str, Any]) -> str:
     """What a failed result says, of its failed items where it looped."""
     items = [item for item in result.get("results") or [] if isinstance(item, Mapping) and item.get("failed")]
     texts = [str(item.get("msg") or "failed") for item in items] or [str(result.get("msg") or "failed")]
-    return re.sub(r"^(Task failed: |Action failed: )+", "", "\n".join(texts).strip())[:4000]
+    return re.sub(r"^(Task failed: |Action failed: )+", "", "\n".join(texts).strip())[:8000]
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no types
@@ -190,7 +188,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
         elif self._does(task, RUN) and "verdict" in content:
             self.sections["run"] = _plain({key: value for key, value in content.items() if key != "msg"})
         elif self._does(task, STOP) and content.get("message"):
-            self.sections["stop"] = _plain(content["message"])
+            stopped = {key: content.get(key) for key in ("message", "changed")}
+            if stopped["changed"] and context.CLIARGS.get("check"):
+                pid = content.get("pid", "?")
+                stopped = {
+                    "message": f"Step 2.5 (pid {pid}) would be stopped, with its children",
+                    "changed": False,
+                }
+            self.sections["stop"] = _plain(stopped)
         elif self._does(task, "set_fact") and SUMMARY in (content.get("ansible_facts") or {}):
             self.sections["summary"] = _plain(content["ansible_facts"][SUMMARY])
         elif self._does(task, SWITCH):

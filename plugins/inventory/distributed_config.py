@@ -70,7 +70,7 @@ options:
     type: dict
     default: {}
 author:
-  - The survivor-npz project
+  - survivor-npz project (@survivor-npz)
 """
 
 EXAMPLES = r"""

@@ -15,11 +15,12 @@ from localfleet import NPZ
 from realfleet import RealFleet
 
 FLIP = """
-import pathlib, sys
+import pathlib, sys, time
 (path,) = pathlib.Path(sys.argv[1]).glob(sys.argv[2])
 content = bytearray(path.read_bytes())
 content[len(content) // 2] ^= 1
 path.write_bytes(content)
+time.sleep(int(sys.argv[3]))
 """
 At = Callable[..., "dict[str, object]"]
 
@@ -72,6 +73,7 @@ def fleet(shared: RealFleet, request: pytest.FixtureRequest) -> Iterator[RealFle
     shared.new_survivors()
     yield shared
     mend(shared)
+    shared.wait_for_the_dead()
     shared.assert_healed(shared.run())
 
 
@@ -103,10 +105,14 @@ def at(fleet: RealFleet) -> At:
 
 @pytest.fixture
 def tamper(fleet: RealFleet) -> At:
-    """`tamper(task, host, which)`: flip a byte in a host's live or staged NPZ when a task starts."""
+    """`tamper(task, host, which)`: flip a byte in a host's live or staged NPZ when a task starts.
 
-    def entry(task: str, host: str, which: str) -> dict[str, object]:
+    With `seconds` the task waits as long after that.
+    """
+
+    def entry(task: str, host: str, which: str, seconds: int = 0) -> dict[str, object]:
         pattern = {"live": NPZ, "staged": f".{NPZ}.*.staged"}[which]
-        return {"task": task, "do": [sys.executable, "-c", FLIP, str(fleet.dir(host)), pattern]}
+        flip = [sys.executable, "-c", FLIP, str(fleet.dir(host)), pattern, str(seconds)]
+        return {"task": task, "do": flip}
 
     return entry

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible.module_utils.survivor_npz.controller.fleet.proof import RELOOK
 from realfleet import RealFleet, own
 
 
 @pytest.mark.short
 def test_npz_tampered_with_after_the_copy(fleet: RealFleet, tamper: Any) -> None:
-    """The switch is over and a rig's NPZ is not what was sent: only a look at the live bytes shows it."""
+    """The switch is over and a rig's NPZ is not what was sent: a later start reads the live bytes again."""
     starts = fleet.starts
-    run = fleet.run(at_task=[tamper("Read the checksum of every live copy", "rig-6600b", "live")])
+    late = int(RELOOK) + 1
+    run = fleet.run(at_task=[tamper("Stop unless every host has shown", "rig-6600b", "live", late)])
     assert run.rc != 0
     assert fleet.starts == starts
     assert "rig-6600b" in run.tail and "NOT started" in run.tail
@@ -22,7 +24,7 @@ def test_npz_tampered_with_after_the_copy(fleet: RealFleet, tamper: Any) -> None
 def test_staged_file_tampered_with_before_the_switch(fleet: RealFleet, tamper: Any) -> None:
     """The barrier saw the right bytes; the switch looks again."""
     starts, before = fleet.starts, fleet.digests
-    run = fleet.run(at_task=[tamper("Switch the NPZ live", "rig-6600", "staged")])
+    run = fleet.run(at_task=[tamper("Make the staged NPZ live", "rig-6600", "staged")])
     assert run.rc != 0
     assert fleet.starts == starts
     assert fleet.digests == before, "those that had switched went back"

@@ -11,7 +11,7 @@ from hosts import faults
 from hosts.image import UID
 from realfleet import RealFleet
 
-STAGE = "Stage the NPZ on every rig"
+STAGE = "Copy the goal to every rig"
 SECONDS = '{"survivor_npz_task_timeout": 15}'
 
 

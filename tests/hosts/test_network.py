@@ -7,7 +7,7 @@ from typing import Any
 from hosts import faults
 from realfleet import RealFleet
 
-STAGE = "Stage the NPZ on every rig"
+STAGE = "Copy the goal to every rig"
 # More than the handshakes and the module need, less than the NPZ: the copy is cut in its middle.
 MIDDLE = 550_000
 MANY = 40_000
@@ -41,7 +41,7 @@ def test_network_cut_before_the_run(fleet: RealFleet) -> None:
 def test_network_of_zeus_cut_before_it_switches(fleet: RealFleet, at: Any) -> None:
     """The rigs have switched and Zeus can't: they go back, or are named."""
     starts = fleet.starts
-    run = fleet.run(at_task=[at("Switch the NPZ live", "cut", "zeus")])
+    run = fleet.run(at_task=[at("See which rigs have switched", "cut", "zeus")])
     assert run.rc != 0
     assert fleet.starts == starts
     assert "zeus" in run.tail and "NOT started" in run.tail

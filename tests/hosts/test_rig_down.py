@@ -8,9 +8,9 @@ import pytest
 from hosts import faults
 from realfleet import RealFleet
 
-STAGE = "Stage the NPZ on every rig"
-BARRIER = "Compare what every host has shown"
-SWITCH = "Switch the NPZ live"
+STAGE = "Copy the goal to every rig"
+BARRIER = "Stop unless every host holds the goal"
+SWITCH = "Make the staged NPZ live"
 
 
 @pytest.mark.short

@@ -91,11 +91,10 @@ def test_secret_stands_on_the_most_talkative_screen(zeus: Launcher, script: str)
             "environment": "{{ survivor_npz_scorer_environment }}",
         },
     }
-    play = {"hosts": "zeus", "gather_facts": False, "tasks": [task]}
-    (zeus.root / "gate.yml").write_text(yaml.safe_dump([play]))
+    own = zeus.own({"hosts": "zeus", "gather_facts": False, "tasks": [task]})
     variables = zeus.root / "secrets.yml"
     variables.write_text(yaml.safe_dump({"survivor_npz_scorer_environment": ENVIRONMENT}))
-    rc, text = zeus.play("", "-vvvvv", "-e", f"@{variables}")
+    rc, text = zeus.play(own, "-vvvvv", "-e", f"@{variables}")
     assert (rc == 0) == (script == "exit 0"), text
     assert "Step 2.5 runs on zeus" in text
     assert SECRET not in text

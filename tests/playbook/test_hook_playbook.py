@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from hooked import old_block
-from localfleet import ROOT, LocalFleet
+from localfleet import ROOT, LocalFleet, Run
 
 SETPRIV = shutil.which("setpriv")
 NAME = "run_scorer_meta_optimizer.sh"
@@ -53,19 +53,23 @@ def script(fleet: LocalFleet) -> Path:
     return fleet.dir("zeus") / NAME
 
 
+def play(fleet: LocalFleet, *args: str, check: bool = False, **extra: object) -> Run:
+    return fleet.run("hook.yml", *args, check=check, extra=extra, timeout=280)
+
+
 def mode(path: Path) -> int:
     return path.stat().st_mode & 0o7777
 
 
 def test_hook_comes_and_goes_byte_for_byte_and_says_how_to_undo_it(fleet: LocalFleet) -> None:
     before = fleet.tree()
-    dry = fleet.run("hook.yml", "--diff", check=True)
+    dry = play(fleet, "--diff", check=True)
     assert (dry.rc, dry.changed) == (0, ["zeus"])
     assert f"{MARK.decode()}\n" in dry.out
     assert "would prepare the fleet" in dry.tail
     assert fleet.tree() == before, "a dry run wrote something"
 
-    run = fleet.run("hook.yml")
+    run = play(fleet)
     assert run.changed == ["zeus"]
     first, line, rest = script(fleet).read_bytes().split(b"\n", 2)
     assert (first + b"\n" + rest, line.endswith(MARK)) == (SCRIPT, True)
@@ -80,11 +84,11 @@ def test_hook_comes_and_goes_byte_for_byte_and_says_how_to_undo_it(fleet: LocalF
     assert f"Backup: {backup}\n" in run.tail
     assert "-e survivor_npz_hook_state=absent" in run.tail
 
-    again = fleet.run("hook.yml")
+    again = play(fleet)
     assert (again.rc, again.changed) == (0, [])
     assert "hooked already; nothing changed" in again.tail
 
-    gone = fleet.run("hook.yml", extra={"survivor_npz_hook_state": "absent"})
+    gone = play(fleet, survivor_npz_hook_state="absent")
     assert gone.changed == ["zeus"]
     assert "the hook is removed" in gone.tail
     assert (script(fleet).read_bytes(), mode(script(fleet))) == (SCRIPT, 0o754)
@@ -226,7 +230,7 @@ def test_what_cannot_be_hooked_is_refused_in_one_sentence_and_untouched(tmp_path
 
 
 def test_zeus_without_the_checkout_is_refused_and_the_missing_paths_are_named(fleet: LocalFleet) -> None:
-    run = fleet.run("hook.yml", extra={"survivor_npz_hook_checkout": "/nowhere/survivor-npz"})
+    run = play(fleet, survivor_npz_hook_checkout="/nowhere/survivor-npz")
     assert run.rc == 2
     for path in (
         "module_utils/survivor_npz/hook/entry.py",
@@ -242,7 +246,7 @@ def test_inventory_that_the_playbook_cannot_read_later_is_refused_now(
 ) -> None:
     broken = tmp_path / "distributed_config.json"
     broken.write_text('{"nodes": [')
-    run = fleet.run("hook.yml", extra={"survivor_npz_hook_inventory": [str(broken)]})
+    run = play(fleet, survivor_npz_hook_inventory=[str(broken)])
     assert run.rc == 2
     assert "can't read playbooks/prepare.yml" in run.tail
     assert "was it cut?" in run.tail

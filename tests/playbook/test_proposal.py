@@ -38,7 +38,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalFleet]:
     """A hooked fleet of Zeus and both rigs, with Step 1's output and no NPZ."""
     fleet = LocalFleet(tmp_path_factory.mktemp("proposal") / "fleet", count=84)
     fleet.write_scorer(SCRIPT)
-    hooked = fleet.run("hook.yml")
+    hooked = fleet.run("hook.yml", timeout=600)
     assert hooked.rc == 0, hooked.out
     yield fleet
 
@@ -56,7 +56,7 @@ def sh(fleet: LocalFleet, line: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=600,
     )
     assert "Traceback" not in done.stdout + done.stderr
     return done

@@ -60,7 +60,7 @@ def test_a_start_in_the_middle_fails_with_a_riddle(fleet: LocalFleet) -> None:
 @pytest.mark.parametrize("playbook", ["stop.yml", "follow.yml"])
 def test_a_lock_that_something_else_holds_passes_for_no_run(zeus: Launcher, playbook: str) -> None:
     path = zeus.place.dir / ".survivor_npz" / "lock"
-    path.parent.mkdir()
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     with open(path, "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         rc, text = zeus.play(playbook)

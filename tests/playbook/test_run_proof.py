@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 from ansible.module_utils.survivor_npz.run import control
 from ansible.module_utils.survivor_npz.run.supervise import lease
 from launch import SCRIPT
@@ -18,10 +17,7 @@ def play(zeus: Launcher, stamp: dict[str, Any]) -> tuple[int, str]:
     zeus.place.script("echo > started")
     live = {"dir": str(zeus.place.dir), "script": SCRIPT, "stamp": stamp}
     tasks = [{"name": "Start", "survivor_npz_live": live, "register": "live"}]
-    (zeus.root / "gate.yml").write_text(
-        yaml.safe_dump([{"hosts": "zeus", "gather_facts": False, "tasks": tasks}])
-    )
-    return zeus.play()
+    return zeus.play(zeus.own({"hosts": "zeus", "gather_facts": False, "tasks": tasks}))
 
 
 @pytest.mark.parametrize("overtaken", [True, False])
@@ -31,9 +27,9 @@ def test_playbook_starts_although_another_controller_began_a_transaction(
     directory = str(zeus.place.dir)
     stamp = control.query(directory)["stamp"]
     if overtaken:
-        control.take_lease(directory, "b", "b@desk, pid 7", 100, seen=0)
+        control.take_lease(directory, "b", "b@desk, pid 7", 100, seen=stamp["number"])
         lease.end(directory, "b")
     rc, text = play(zeus, stamp)
     assert (rc, (zeus.place.dir / "started").exists()) == ((2, False) if overtaken else (0, True)), text
-    said = "began a transaction after this run looked: b@desk, pid 7, transaction 1"
+    said = f"began a transaction after this run looked: b@desk, pid 7, transaction {stamp['number'] + 1}"
     assert (said in text.replace("\n", " ")) == overtaken

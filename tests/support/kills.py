@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, List, Tuple
 
@@ -87,7 +88,7 @@ def _span(scenario: Scenario) -> float:
     for _ in range(3):
         place = scenario.copy("run")
         start = time.monotonic()
-        pid, read = fork(lambda place=place: place.run(**scenario.more) and None)
+        pid, read = fork(partial(place.run, **scenario.more))
         os.waitpid(pid, 0)
         os.close(read)
         seconds.append(time.monotonic() - start)

@@ -3,89 +3,61 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import pty
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Iterator
 
 import yaml
 from launch import Place
-from localfleet import NPZ, ROOT
+from localfleet import ROOT, LocalFleet
 
-PROVEN = b"survivors, as proved"
-SHA256 = hashlib.sha256(PROVEN).hexdigest()
-GATE = [
-    {
-        "name": "Pass the gate, then launch",
-        "hosts": "coordinator",
-        "gather_facts": False,
-        "tasks": [
-            {
-                "name": "Pass the gate",
-                "ansible.builtin.set_fact": {
-                    "__survivor_npz_gate": True,
-                    "__survivor_npz_dir": "{{ survivor_npz_pipeline_dir }}",
-                    "__survivor_npz_expected": {"sha256": SHA256, "survivor_count": 84},
-                    "__survivor_npz_fleet": {"coordinator": "zeus", "hosts": ["zeus"]},
-                    "__survivor_npz_proof": {
-                        "copies": [
-                            {
-                                "path": NPZ,
-                                "kind": "file",
-                                "sha256": SHA256,
-                                "exists": True,
-                                "required": True,
-                            }
-                        ]
-                    },
-                    "__survivor_npz_proved": ["zeus", "rig-6600"],
-                },
-            },
-            {
-                "name": "Launch",
-                "ansible.builtin.include_role": {"name": "survivor_npz", "tasks_from": "run"},
-            },
-        ],
-    }
-]
+COUNT = 300  # survivors
 
 
-def shown(text: str) -> List[str]:
+def shown(text: str) -> list[str]:
     """The script's own lines on the screen, without the elapsed time."""
     return [line.partition("] ")[2] for line in text.splitlines() if re.match(r"\[\d+:\d\d:\d\d\] ", line)]
 
 
 class Launcher:
-    """Plays the gate's playbook, or another of the project, on zeus alone."""
+    """Plays playbooks on zeus, whose pipeline directory is the place's, and on a rig; both hold the NPZ."""
 
-    def __init__(self, place: Place, root: Path, hostvars: Optional[Dict[str, Any]] = None) -> None:
+    def __init__(self, place: Place, root: Path, hostvars: dict[str, Any] | None = None) -> None:
         self.place, self.root = place, root
-        (place.dir / NPZ).write_bytes(PROVEN)
-        variables = {
-            "ansible_connection": "local",
-            "ansible_python_interpreter": sys.executable,
-            "survivor_npz_pipeline_dir": str(place.dir),
-            **(hostvars or {}),
-        }
-        tree = {"all": {"children": {"coordinator": {"hosts": {"zeus": variables}}}}}
+        fleet = LocalFleet(root / "fleet", rigs=("rig-6600",), count=COUNT)
+        fleet.converge()
+        self.sha256 = fleet.sha256("zeus")
+        shutil.copytree(fleet.dir("zeus"), place.dir, dirs_exist_ok=True)
+        local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        zeus = {**local, "survivor_npz_pipeline_dir": str(place.dir), **(hostvars or {})}
+        rig = {**local, "survivor_npz_pipeline_dir": str(fleet.dir("rig-6600"))}
+        groups = {"coordinator": {"hosts": {"zeus": zeus}}, "rigs": {"hosts": {"rig-6600": rig}}}
+        variables: dict[str, Any] = {"survivor_npz_extra_paths": []}
+        tree = {"all": {"vars": variables, "children": groups}}
         (root / "inventory.yml").write_text(yaml.safe_dump(tree))
-        (root / "gate.yml").write_text(yaml.safe_dump(GATE))
 
-    def command(self, playbook: str = "", *args: str, **extra: Any) -> List[str]:
-        """The command line; no playbook means the gate's."""
-        path = ROOT / "playbooks" / playbook if playbook else self.root / "gate.yml"
+    def own(self, *plays: dict[str, Any]) -> str:
+        """Write a playbook of the test's own; returns its path."""
+        path = self.root / "own.yml"
+        path.write_text(yaml.safe_dump(list(plays)))
+        return str(path)
+
+    def command(self, playbook: str = "step25.yml", *args: str, **extra: Any) -> list[str]:
+        """The command line; a playbook of the project by name, another by its path."""
         program = os.path.join(os.path.dirname(sys.executable), "ansible-playbook")
-        return [program, "-i", str(self.root / "inventory.yml"), "-e", json.dumps(extra), *args, str(path)]
+        inventory = ("-i", str(self.root / "inventory.yml"))
+        return [program, *inventory, "-e", json.dumps(extra), *args, str(ROOT / "playbooks" / playbook)]
 
-    def environment(self) -> Dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """The project's ansible.cfg and nothing of the caller's Ansible."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
         return {
@@ -97,13 +69,15 @@ class Launcher:
             "LC_ALL": "C.UTF-8",
         }
 
-    def play(self, playbook: str = "", *args: str, **extra: Any) -> Tuple[int, str]:
+    def play(self, playbook: str = "step25.yml", *args: str, **extra: Any) -> tuple[int, str]:
         """Play to the end; returns exit code and screen."""
         with self.playing(playbook, *args, **extra) as screen:
             return screen.end(), screen.text
 
     @contextlib.contextmanager
-    def playing(self, playbook: str = "", *args: str, tty: bool = False, **extra: Any) -> Iterator[Screen]:
+    def playing(
+        self, playbook: str = "step25.yml", *args: str, tty: bool = False, **extra: Any
+    ) -> Iterator[Screen]:
         """Start to play, on a pipe or on a terminal; yields its screen."""
         command = self.command(playbook, *args, **extra)
         if tty:
@@ -137,9 +111,9 @@ class Screen:
 
     def __init__(self, pid: int, reader: int) -> None:
         self.pid, self._reader = pid, reader
-        self.lines: List[Tuple[float, str]] = []
+        self.lines: list[tuple[float, str]] = []
         self._rest = b""
-        self._rc: Optional[int] = None
+        self._rc: int | None = None
 
     @property
     def text(self) -> str:
@@ -159,14 +133,14 @@ class Screen:
         self.lines += [(moment, line.decode(errors="replace").rstrip("\r")) for line in whole]
         return bool(data)
 
-    def wait_for(self, text: str, seconds: float = 30) -> None:
+    def wait_for(self, text: str, seconds: float = 120) -> None:
         """Read until the text is on the screen."""
         end = time.monotonic() + seconds
         while text not in self.text:
             if time.monotonic() > end or not self._read(0.2):
                 raise AssertionError(f"{text!r} never came:\n{self.text[-5000:]}")
 
-    def end(self, seconds: float = 90) -> int:
+    def end(self, seconds: float = 240) -> int:
         """Read to the end; returns the exit code, negative for a signal."""
         end = time.monotonic() + seconds
         while self._read(0.2):

@@ -70,9 +70,9 @@ def record(draw: st.DrawFn, rated: bool) -> Record:
         found["prng_base"] = name.partition("_hybrid")[0].removesuffix("_reverse")
     extra = draw(st.dictionaries(_unknown_keys, _unknown, max_size=3))
     found.update({key: value for key, value in extra.items() if key not in _known})
-    keys = list(found)
-    rng.shuffle(keys)
-    return {key: found[key] for key in keys}
+    order = list(found)
+    rng.shuffle(order)
+    return {key: found[key] for key in order}
 
 
 @st.composite
@@ -90,7 +90,7 @@ def of_few_trials(draw: st.DrawFn) -> List[Record]:
         "seed",
         *(key for key in ("forward_match_rate", "reverse_match_rate", "score") if key in trials[0]),
     ]
-    values = {"seed": st.integers(0, 2**32 - 1), "score": _float32}
+    values: Dict[str, st.SearchStrategy[Any]] = {"seed": st.integers(0, 2**32 - 1), "score": _float32}
     odd = draw(st.sampled_from([None, None, *own, "skip_mode", "unknown"]))
     found = []
     for _ in range(draw(st.integers(2, 30))):
@@ -132,7 +132,7 @@ class Writer:
 
     def string(self, text: str) -> str:
         """A string, some of its characters escaped without need."""
-        out = []
+        out: List[str] = []
         for char in text:
             code = ord(char)
             if char in '"\\' or code < 32 or self.rng.random() < self.escapes:

@@ -11,10 +11,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
+from unittest import mock
 
 import ansible.module_utils
-from ansible.module_utils import _internal, basic
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.testing import patch_module_args
 
 ROOT = Path(__file__).resolve().parents[2]
 for _list, _entry in ((ansible.module_utils.__path__, "module_utils"), (sys.path, "library")):
@@ -27,14 +29,19 @@ LAUNCH = (
 )
 
 
-def arguments(args: Dict[str, Any], check: bool = False, diff: bool = False) -> bytes:
-    """What Ansible hands a module: its arguments as JSON."""
+def parameters(args: Dict[str, Any], check: bool = False, diff: bool = False) -> Dict[str, Any]:
+    """A module's arguments, and what Ansible adds to them."""
     internal = {
         "_ansible_check_mode": check,
         "_ansible_diff": diff,
         "_ansible_remote_tmp": tempfile.gettempdir(),
     }
-    return json.dumps({"ANSIBLE_MODULE_ARGS": {**internal, **args}}).encode()
+    return {**internal, **args}
+
+
+def arguments(args: Dict[str, Any], check: bool = False, diff: bool = False) -> bytes:
+    """The file of arguments that Ansible hands to a module."""
+    return json.dumps({"ANSIBLE_MODULE_ARGS": parameters(args, check, diff)}).encode()
 
 
 def answer_of(out: str) -> Dict[str, Any]:
@@ -49,38 +56,16 @@ def answer_of(out: str) -> Dict[str, Any]:
     return answer
 
 
-@contextlib.contextmanager
-def as_on_a_target() -> Iterator[None]:
-    """Let a module answer as on a target, also where another test has made this process a controller."""
-    was = _internal.is_controller
-    _internal.is_controller = False
-    try:
-        yield
-    finally:
-        _internal.is_controller = was
-
-
 def run_here(module: str, args: Dict[str, Any], check: bool = False, diff: bool = False) -> Dict[str, Any]:
     """Run `library/<module>.py` in this process and return its result."""
-    name = importlib.import_module(module)
-    previous = basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE
-    basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = arguments(args, check, diff), "legacy"
-    with contextlib.suppress(AttributeError):
-        basic._PARSED_MODULE_ARGS = None
     out = io.StringIO()
-    with contextlib.suppress(ImportError, AttributeError):
-        from ansible.module_utils.common import warnings
-
-        warnings._global_warnings.clear()
-        warnings._global_deprecations.clear()
-    try:
-        with contextlib.redirect_stdout(out), as_on_a_target():
-            name.main()
-    except SystemExit:
-        pass
-    finally:
-        basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = previous
-    return answer_of(out.getvalue())
+    warnings: List[str] = []
+    # Ansible keeps warnings for a process's whole life: the answer would carry those of earlier runs.
+    warn = mock.patch.object(AnsibleModule, "warn", lambda _self, text: warnings.append(text))
+    here = patch_module_args(parameters(args, check, diff))
+    with here, warn, contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+        importlib.import_module(module).main()
+    return {"warnings": warnings, **answer_of(out.getvalue())}
 
 
 def command(module_path: str, args_file: str) -> List[str]:

@@ -132,7 +132,12 @@ def _shape_a(r: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shape_b(r: dict[str, Any]) -> dict[str, Any]:
-    gone = ("intersection_count", "intersection_ratio", "intersection_weight", "survivor_overlap_ratio")
+    gone: tuple[str, ...] = (
+        "intersection_count",
+        "intersection_ratio",
+        "intersection_weight",
+        "survivor_overlap_ratio",
+    )
     gone += ("bidirectional_selectivity", "forward_only_count", "reverse_only_count")
     return {key: value for key, value in r.items() if key not in gone}
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+from typing import Any
 
 import survivors
 from hosts.fleet import Fleet
 from hosts.image import UID
-from hosts.model import HOME
 from hosts.seeding import DIRECTORY, own, seed
 from localfleet import JSON, NPZ, ROOT, Run, parse
 
@@ -48,15 +50,13 @@ class RealFleet:
         pid = self.fleet.backend.pid(self.fleet.id, self.fleet.hosts[host])
         return Path(f"/proc/{pid}/root{RAM_FOLDER}") / NPZ
 
-    def sha256(self, host: str) -> Optional[str]:
+    def sha256(self, host: str) -> str | None:
         """SHA-256 of a host's live NPZ, None where there is none."""
-        path = self.npz(host)
-        return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+        return _digest(self.npz(host))
 
-    def ram_sha256(self, host: str) -> Optional[str]:
+    def ram_sha256(self, host: str) -> str | None:
         """SHA-256 of a running host's RAM-disk copy, None where there is none."""
-        path = self.ram(host)
-        return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+        return _digest(self.ram(host))
 
     @property
     def json(self) -> Path:
@@ -74,17 +74,17 @@ class RealFleet:
         return sum(path.stat().st_size for path in found if path.is_file())
 
     @property
-    def digests(self) -> Dict[str, Optional[str]]:
+    def digests(self) -> dict[str, str | None]:
         """The live SHA-256 of every host."""
         return {host: self.sha256(host) for host in self.names}
 
     @property
-    def starts(self) -> List[List[str]]:
+    def starts(self) -> list[list[str]]:
         """Every start of Step 2.5: live SHA-256, proved SHA-256, arguments."""
         log = self.dir(self.zeus) / "started.log"
         return [line.split(" ", 2) for line in log.read_text().splitlines()] if log.exists() else []
 
-    def new_survivors(self, count: Optional[int] = None) -> None:
+    def new_survivors(self, count: int | None = None) -> None:
         """Step 1 has run again: other survivors than before."""
         self.generation += 1
         survivors.write(str(self.json), count or self.count, 25 + self.generation)
@@ -102,7 +102,7 @@ class RealFleet:
         for folder in (path, path.parent, path.parent.parent):
             os.chown(folder, UID, UID)
 
-    def command(self, playbook: str, *args: str) -> List[str]:
+    def command(self, playbook: str, *args: str) -> list[str]:
         """The command line of a run."""
         (self.scratch / "trace").unlink(missing_ok=True)
         inventory = self.scratch / "inventory.json.yml"
@@ -114,7 +114,7 @@ class RealFleet:
             str(ROOT / "playbooks" / playbook),
         ]
 
-    def environment(self, at_task: Sequence[Mapping[str, Any]] = ()) -> Dict[str, str]:
+    def environment(self, at_task: Sequence[Mapping[str, Any]] = ()) -> dict[str, str]:
         """The project's ansible.cfg, and the test's own plugin that acts when a task starts."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
         folder = self.scratch / "controller"
@@ -165,10 +165,19 @@ class RealFleet:
         at_task: Sequence[Mapping[str, Any]] = (),
         timeout: float = 180,
     ) -> Run:
-        """Play a playbook to its end."""
-        return self.finish(self.start(playbook, *args, at_task=at_task), timeout)
+        """Play a playbook to its end.
 
-    def trace(self) -> List[str]:
+        Raises:
+            AssertionError: a task of `at_task` never started: nothing was broken.
+        """
+        run = self.finish(self.start(playbook, *args, at_task=at_task), timeout)
+        for entry in at_task:
+            task = entry["task"]
+            met = task < len(self.trace()) if isinstance(task, int) else any(task in t for t in self.trace())
+            assert met, f"{task!r} never started: {self.trace()}"
+        return run
+
+    def trace(self) -> list[str]:
         """The names of the tasks that the last run started, in their order."""
         path = self.scratch / "trace"
         return path.read_text().splitlines() if path.exists() else []
@@ -179,8 +188,14 @@ class RealFleet:
         time.sleep(seconds)
 
     def wait_for_the_dead(self) -> None:
-        """Wait until the workers of a killed controller have ended."""
-        wait_until(lambda: not processes_with(str(self.scratch)), 60, "a killed controller's workers")
+        """Wait until the workers of a killed controller have ended, and the lease that nobody ended."""
+        wait_until(lambda: not _runs(str(self.scratch)), 60, "a killed controller's workers")
+        place = self.dir(self.zeus) / ".survivor_npz" / "lease.json"
+        lease = json.loads(place.read_text()) if place.exists() else {"ended": True}
+        if not lease["ended"]:  # all hosts here share this machine's boot clock
+            left = lease["expires"] - time.clock_gettime(time.CLOCK_BOOTTIME)
+            assert left < 600, lease
+            time.sleep(max(0.0, left))
 
     def second_controller(self) -> RealFleet:
         """Another controller of the same hosts, with a scratch folder of its own."""
@@ -199,32 +214,27 @@ class RealFleet:
         assert self.leftovers() == []
         return str(digest)
 
-    def leftovers(self) -> List[str]:
+    def leftovers(self) -> list[str]:
         """Unfinished files of ours or of Ansible in the pipeline directories."""
-        found = []
-        for host in self.names:
-            for path in sorted(self.dir(host).iterdir()):
-                name = path.name
-                if ".tmp" in name or name.endswith((".staged", ".pending")) or "ansible" in name:
-                    found.append(f"{host}: {name}")
-        return found
+        return [
+            f"{host}: {path.name}"
+            for host in self.names
+            for path in sorted(self.dir(host).iterdir())
+            if re.search(r"\.tmp|\.(staged|pending)$|ansible", path.name)
+        ]
 
 
-def inside(path: str) -> str:
-    """A path under the hosts' home folder, as the host itself sees it."""
-    return f"{HOME}/{path}"
+def _digest(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
 
-def processes_with(text: str) -> List[int]:
-    """Ids of the processes whose command line holds `text`."""
-    return [int(folder.name) for folder in Path("/proc").iterdir() if text in _command_line(folder)]
-
-
-def _command_line(folder: Path) -> str:
-    try:
-        return (folder / "cmdline").read_text(errors="replace") if folder.name.isdigit() else ""
-    except OSError:
-        return ""
+def _runs(text: str) -> bool:
+    """Whether there is a process whose command line holds `text`."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if text in path.read_text(errors="replace"):
+                return True
+    return False
 
 
 def wait_until(met: Callable[[], object], seconds: float, what: str) -> None:
@@ -237,6 +247,3 @@ def wait_until(met: Callable[[], object], seconds: float, what: str) -> None:
     while not met():
         assert time.monotonic() < end, f"{what}: not within {seconds} s"
         time.sleep(0.05)
-
-
-__all__ = ["RealFleet", "Run", "inside", "own", "wait_until"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import numpy as np
-from ansible.module_utils.survivor_npz.convert import api as convert
+from ansible.module_utils.survivor_npz.convert import api
 from numpy.typing import NDArray
 
 Record = Dict[str, Any]
@@ -69,15 +69,15 @@ class Bench:
     def __init__(self, directory: Path) -> None:
         self.json, self.npz = directory / "s.json", directory / "s.npz"
 
-    def convert(self, survivors: Any, **more: Any) -> convert.Outcome:
+    def convert(self, survivors: Any, **more: Any) -> api.Outcome:
         """Write survivors as Step 1 does (bytes as they are) and convert them."""
         data = survivors if isinstance(survivors, bytes) else json.dumps(survivors, indent=2).encode()
         self.json.write_bytes(data)
         return self.again(**{"force": True, **more})
 
-    def again(self, **more: Any) -> convert.Outcome:
+    def again(self, **more: Any) -> api.Outcome:
         """Run with what stands there."""
-        return convert.run(convert.Options(str(self.json), str(self.npz), **{"workers": 1, **more}))
+        return api.run(api.Options(str(self.json), str(self.npz), **{"workers": 1, **more}))
 
     def arrays(self) -> Dict[str, NDArray[Any]]:
         """The arrays of the NPZ."""

@@ -117,7 +117,7 @@ SHAPES = {
     "lists": (b"[[1]]", "shape_unknown", ["lists"]),
     "nulls": (b"[null]", "shape_unknown", ["null"]),
     "object": (b'{"seeds": [1]}', "shape_unknown", ["seeds"]),
-    "text": (b'"survivors"', "shape_unknown", ["string"]),
+    "text": (b'"survivors"', "shape_unknown", ['but "survivors"']),
     "null": (b"null", "shape_unknown", ["null"]),
 }
 

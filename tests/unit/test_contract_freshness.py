@@ -10,7 +10,7 @@ from typing import Callable, Optional
 import numpy as np
 import pytest
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
-from ansible.module_utils.survivor_npz.convert import api as convert
+from ansible.module_utils.survivor_npz.convert import api
 from ansible.module_utils.survivor_npz.switch import switch
 from ansible.module_utils.survivor_npz.switch.names import Names
 from shapes import Bench, shape_c
@@ -130,10 +130,12 @@ def test_an_npz_of_somebody_else_is_left_as_it_is(bench: Bench, sidecar: Optiona
     before = bench.npz.read_bytes()
     outcome = bench.again()
     assert (outcome.reason, outcome.changed, outcome.survivor_count) == ("fresh", False, 4)
-    assert any("java_lcg" in note and "force" in note for note in outcome.notes)
+    assert outcome.foreign
+    assert any("java_lcg" in text and "survivor_npz_force=true" in text for text in outcome.warnings)
     assert bench.npz.read_bytes() == before
     assert bench.again(force=True).reason == "forced"
-    assert bench.again().notes == []
+    again = bench.again()
+    assert (again.foreign, again.warnings) == (False, [])
 
 
 def test_a_pin_holds_while_the_json_is_the_one_that_it_ignored(bench: Bench) -> None:
@@ -175,7 +177,7 @@ def test_a_staged_file_of_a_dead_run_is_taken_up(bench: Bench, monkeypatch: pyte
     rewrite(bench, T0 + SECOND)
     first = bench.again(activate=False)
     assert (first.reason, first.changed) == ("newer", True)
-    monkeypatch.setattr(convert, "_make", None)
+    monkeypatch.setattr(api, "_make", None)
     again = bench.again(activate=False)
     assert (again.reason, again.changed, again.staged, again.sha256) == (
         "newer",
@@ -209,7 +211,7 @@ def test_a_pending_sidecar_of_the_live_npz_rolls_forward(bench: Bench) -> None:
     outcome = bench.again()
     assert outcome.reason == "fresh"
     assert bench.names() == ["s.json", "s.meta.json", "s.npz"]
-    assert outcome.notes == []
+    assert outcome.warnings == []
 
 
 @pytest.mark.parametrize("key", ["source", "left_out", "defaulted", "warnings", "survivor_count"])
@@ -218,7 +220,7 @@ def test_a_sidecar_that_somebody_edited_badly_counts_as_none(bench: Bench, key: 
     path.write_text(json.dumps({**bench.sidecar(), key: "nonsense"}))
     outcome = bench.again()
     assert (outcome.reason, outcome.changed) == ("fresh", False)
-    assert any("unknown" in note for note in outcome.notes)
+    assert any("unknown" in text for text in outcome.warnings)
 
 
 def test_a_symlink_that_needs_no_conversion_is_followed(bench: Bench) -> None:

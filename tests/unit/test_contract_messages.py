@@ -57,7 +57,7 @@ def test_a_quiet_file_with_strangers_is_never_called_changed(bench: Bench, case:
     message = refusal(bench, listing(*texts), "bad_field")
     assert f"{number:,} record" in message
     assert f": record {first}: " in message
-    assert "is no object" in message
+    assert "is not an object" in message
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 300, 1 << 20])
@@ -65,7 +65,7 @@ def test_bad_fields_beside_a_stranger_are_counted_too(bench: Bench, piece_bytes:
     survivors = [shape_c(1), 5, shape_c(2, score="x"), 6]
     message = refusal(bench, survivors, "bad_field", piece_bytes=piece_bytes)
     assert "3 records can't be converted" in message
-    assert "record 1: 5 is no object; record 2 (seed 2): score" in message
+    assert "record 1: 5 is not an object; record 2 (seed 2): score" in message
     assert "more" not in message
 
 
@@ -143,10 +143,10 @@ def test_control_characters_of_names_and_keys_never_reach_the_screen(bench: Benc
 
 SIX = json.dumps([shape_c(i) for i in range(6)]).encode()[:-1]
 CUT = {
-    "behind a record": (SIX, "behind record 5,"),
-    "behind a comma": (SIX + b" ,\n", "behind record 5,"),
+    "after a record": (SIX, "after record 5,"),
+    "after a comma": (SIX + b" ,\n", "after record 5,"),
     "in a record": (SIX[:-30], "in record 5,"),
-    "behind a stranger": (SIX + b", 5, 6, tr", "in record 8,"),
+    "after a stranger": (SIX + b", 5, 6, tr", "in record 8,"),
     "before all": (b"[ ", "before the first record,"),
 }
 
@@ -157,7 +157,7 @@ def test_half_a_file_names_the_record_in_which_it_ends(bench: Bench, case: str) 
     assert f" {where} " in refusal(bench, data, "json_truncated")
 
 
-def test_a_fault_behind_strangers_has_the_right_number(bench: Bench) -> None:
+def test_a_fault_after_strangers_has_the_right_number(bench: Bench) -> None:
     data = SIX + b', 5, "a,b", {"a": tru}]'
     message = refusal(bench, data, "json_invalid")
     assert f"byte {data.index(b'tru')}" in message
@@ -168,7 +168,7 @@ def test_a_fault_behind_strangers_has_the_right_number(bench: Bench) -> None:
 def test_a_word_that_is_no_number_is_named_with_its_sign(bench: Bench, word: str) -> None:
     data = SIX.replace(b"0.25", word.encode(), 1) + b"]"
     message = refusal(bench, data, "json_nan")
-    assert f": {word} is no JSON number at byte {data.index(word.encode())} " in message
+    assert f": {word} is not a JSON number at byte {data.index(word.encode())} " in message
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])

@@ -11,10 +11,9 @@ from typing import Any
 
 import module_run
 import pytest
-from ansible.module_utils.survivor_npz.common import durable
-from ansible.module_utils.survivor_npz.common import json_object as smallfile
+from ansible.module_utils.survivor_npz.common import durable, json_object
 from ansible.module_utils.survivor_npz.common.errors import SwitchError
-from ansible.module_utils.survivor_npz.convert import api as convert
+from ansible.module_utils.survivor_npz.convert import api
 from ansible.module_utils.survivor_npz.switch import live, switch
 from ansible.module_utils.survivor_npz.switch.names import Names
 from place import Place, sha256
@@ -49,7 +48,7 @@ def test_a_rollback_during_a_conversion_keeps_its_pair(place: Place) -> None:
     place.write(document(5), T0 + 10**9)
     names, before = place.names, str(place.live())
     one = str(live.sha256_or_none(names.previous))
-    make = convert._make
+    make = api._make
 
     def meanwhile(job: Any) -> Any:
         made = make(job)
@@ -59,7 +58,7 @@ def test_a_rollback_during_a_conversion_keeps_its_pair(place: Place) -> None:
         return made
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(convert, "_make", meanwhile)
+        patch.setattr(api, "_make", meanwhile)
         answer = place.run()
     assert (answer.get("failed"), answer.get("code")) == (True, "moved"), answer
     assert place.live() == one
@@ -78,7 +77,7 @@ def test_a_dying_run_tidies_away_the_sidecar_of_one_that_is_staging(place: Place
             def tidy_and_die() -> dict[str, Any]:
                 durable.observer = None
                 live._PATIENCE_S = 0.2
-                convert._make = lambda _job: os._exit(9)
+                api._make = lambda _job: os._exit(9)
                 return place.run()
 
             pid, read = module_run.fork(tidy_and_die)
@@ -131,7 +130,7 @@ def test_a_fifo_in_the_place_of_a_small_file_does_not_hang_the_run(place: Place)
         if os.path.exists(path):
             os.unlink(path)
         os.mkfifo(path)
-        assert smallfile.load(path) is None
+        assert json_object.load(path) is None
     answer = place.run(force=True)
     assert answer["code"] == "sidecar_not_a_file"
 

@@ -7,7 +7,7 @@ from typing import Any, Dict, List
 
 import numpy as np
 import pytest
-from ansible.module_utils.survivor_npz.npz import inspect as npzinfo
+from ansible.module_utils.survivor_npz.npz.inspect import read_info, read_whole
 from ansible.module_utils.survivor_npz.npz.schema import FIELDS
 from numpy.typing import NDArray
 from shapes import Bench
@@ -67,6 +67,6 @@ def test_field_data_comes_back_value_for_value(tmp_path: Path, name: str, layout
     ],
 )
 def test_headers_of_every_field_version_are_read_without_numpy(name: str, version: int, count: int) -> None:
-    info = npzinfo.read_info(str(DATA / f"{name}.npz"))
+    info = read_info(str(DATA / f"{name}.npz"))
     assert (info.schema_version, info.survivor_count, info.fault) == (version, count, None)
-    assert npzinfo.check_whole(str(DATA / f"{name}.npz")) is None
+    assert read_whole(str(DATA / f"{name}.npz")).fault is None

@@ -9,9 +9,9 @@ from typing import Dict, List
 
 import numpy as np
 import pytest
-from ansible.module_utils.survivor_npz.npz import inspect as npzinfo
-from ansible.module_utils.survivor_npz.npz import write as npz
+from ansible.module_utils.survivor_npz.npz.inspect import read_info, read_whole
 from ansible.module_utils.survivor_npz.npz.schema import FIELDS
+from ansible.module_utils.survivor_npz.npz.write import assemble, pack_columns
 from shapes import Bench
 from survivors import records
 
@@ -56,9 +56,9 @@ SEEDS: Dict[str, List[int]] = {
 def test_no_distribution_of_seeds_makes_it_larger_than_savez_compressed(case: str) -> None:
     seeds = np.array(SEEDS[case], "<u4")
     arrays = {f.array: seeds if f.array == "seeds" else np.zeros(len(seeds), f.dtype) for f in FIELDS}
-    members = [npz.pack_columns(lambda field: arrays[field.array], threads) for threads in (1, 2)]
-    ours = npz.assemble(members[0])
-    assert ours == npz.assemble(members[1])
+    members = [pack_columns(lambda field: arrays[field.array], threads) for threads in (1, 2)]
+    ours = assemble(members[0])
+    assert ours == assemble(members[1])
     out = io.BytesIO()
     np.savez_compressed(out, **arrays)
     assert len(ours) <= len(out.getvalue())
@@ -74,10 +74,10 @@ def test_zipfile_finds_no_fault_and_the_arrays_in_order(bench: Bench) -> None:
 
 
 def test_npzinfo_agrees_with_numpy(bench: Bench) -> None:
-    info = npzinfo.read_info(str(bench.npz))
+    info = read_info(str(bench.npz))
     assert (info.schema_version, info.survivor_count, info.fault) == (3, 3000, None)
     assert info.arrays == {name: (array.dtype.str, array.shape) for name, array in bench.arrays().items()}
-    assert npzinfo.check_whole(str(bench.npz)) is None
+    assert read_whole(str(bench.npz)).fault is None
 
 
 def test_every_flipped_or_missing_byte_of_the_data_is_found(bench: Bench) -> None:
@@ -86,10 +86,10 @@ def test_every_flipped_or_missing_byte_of_the_data_is_found(bench: Bench) -> Non
         starts = [entry.header_offset + 60 for entry in archive.infolist()]
     for at in starts:
         bench.npz.write_bytes(good[:at] + bytes([good[at] ^ 0x55]) + good[at + 1 :])
-        assert npzinfo.check_whole(str(bench.npz)), f"a flipped byte at {at} went unseen"
+        assert read_whole(str(bench.npz)).fault, f"a flipped byte at {at} went unseen"
     for length in (0, 1, 21, len(good) // 2, len(good) - 1):
         bench.npz.write_bytes(good[:length])
-        assert npzinfo.check_whole(str(bench.npz)), f"{length} of {len(good)} bytes went unseen"
+        assert read_whole(str(bench.npz)).fault, f"{length} of {len(good)} bytes went unseen"
 
 
 @pytest.mark.parametrize("change", ["dtype", "length", "dimensions", "extra", "less"])
@@ -107,11 +107,11 @@ def test_arrays_that_are_not_those_of_schema_3_are_told_apart(bench: Bench, chan
         del arrays["score"]
     with bench.npz.open("wb") as file:
         np.savez(file, **arrays)
-    info = npzinfo.read_whole(str(bench.npz))
+    info = read_whole(str(bench.npz))
     assert (info.schema_version, info.fault) == (None, None)
 
 
 def test_pickled_objects_are_no_npz_of_ours(bench: Bench) -> None:
     with bench.npz.open("wb") as file:
         np.savez(file, seeds=np.array([{"a": 1}], dtype=object))
-    assert npzinfo.check_whole(str(bench.npz))
+    assert read_whole(str(bench.npz)).fault

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import pytest
 import yaml
@@ -16,13 +16,13 @@ TYPES = {"str": str, "bool": bool, "int": int, "float": (int, float), "list": li
 NO_DEFAULT = {"survivor_npz_workers"}
 
 
-def load(name: str) -> Dict[str, Any]:
-    content: Dict[str, Any] = yaml.safe_load((ROLE / name).read_text())
+def load(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((ROLE / name).read_text())
     return content
 
 
 DEFAULTS = load("defaults/main.yml")
-SPECS: Dict[str, Any] = {}
+SPECS: dict[str, Any] = {}
 for entry in load("meta/argument_specs.yml")["argument_specs"].values():
     SPECS.update(entry["options"])
 
@@ -44,18 +44,35 @@ def test_a_variable_is_specified_otherwise_than_set(name: str) -> None:
         assert DEFAULTS[name] in spec["choices"]
 
 
+def groups() -> set[str]:
+    """The run's own groups, by the plays over them and the tasks that read them."""
+    plays = [play for path in (ROOT / "playbooks").glob("*.yml") for play in yaml.safe_load(path.read_text())]
+    patterns = " ".join(
+        str(play.get("hosts", "")) for play in plays if "{{" not in str(play.get("hosts", ""))
+    )
+    texts = [path.read_text() for name in ("tasks", "vars") for path in (ROLE / name).glob("*.yml")]
+    return set(re.findall(r"survivor_npz_\w+", patterns)) | set(re.findall(r"groups\.(\w+)", " ".join(texts)))
+
+
+def test_a_play_waits_for_a_group_that_no_decision_fills() -> None:
+    """It would be passed over without a word."""
+    code = [
+        *(ROOT / "module_utils").rglob("controller/fleet/*.py"),
+        ROOT / "plugins/action/survivor_npz_fleet.py",
+    ]
+    filled = set(re.findall(r'"(survivor_npz_\w+)"', " ".join(path.read_text() for path in code)))
+    assert len(groups()) > 10
+    assert groups() - filled == set()
+
+
 def test_a_variable_is_used_that_nobody_can_set() -> None:
     """What tasks read under a public name has a default; what has one is read somewhere."""
     files = [*ROLE.rglob("tasks/*.yml"), *ROLE.rglob("vars/*.yml"), *ROLE.rglob("templates/*")]
+    # The guard reads one by itself: the report of a run that it stops has no other task.
+    files.append(ROOT / "module_utils/survivor_npz/controller/fleet/guard.py")
     text = "\n".join(path.read_text() for path in [*files, *(ROOT / "playbooks").glob("*.yml")])
-    # A name in quotes before a colon is a filter, unless it is a variable's.
     modules = {path.stem for path in (ROOT / "library").glob("*.py")}
     modules |= {path.stem for path in (ROOT / "plugins" / "action").glob("*.py")}
-    filters = {
-        name
-        for path in ROLE.glob("filter_plugins/*.py")
-        for name in re.findall(r'"(survivor_npz_\w+)":', path.read_text())
-    }
-    used = set(re.findall(r"(?<![\w.])survivor_npz_[a-z0-9_]+", text)) - modules - (filters - set(SPECS))
+    used = set(re.findall(r"(?<![\w.])survivor_npz_[a-z0-9_]+", text)) - modules - groups()
     assert used - set(SPECS) == set()
     assert set(SPECS) - used == set()

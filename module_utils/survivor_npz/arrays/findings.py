@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional
+import hashlib
+from collections import Counter
+from typing import NamedTuple
 
 FAULTS_KEPT = 5
-# A file with endless distinct unknown keys or names must not fill the memory.
+# A file with endless distinct unknown keys must fill neither the memory nor the sidecar.
 NAMES_KEPT = 1000
+_LONG_NAME = 200
+_DISTINCT_COUNTED = 1 << 20
 
 
 class Fault(NamedTuple):
-    """One record that the contract refuses: what is wrong with it, its seed where it has one."""
+    """One record that the contract refuses: what is wrong with it, and its seed if it has one."""
 
     record: int
-    seed: Optional[str]
+    seed: str | None
     what: str
 
     def __str__(self) -> str:
@@ -22,7 +26,7 @@ class Fault(NamedTuple):
 
 
 class Seen:
-    """How many records, and the first of them."""
+    """A number of records, and the first of them."""
 
     __slots__ = ("count", "first")
 
@@ -31,13 +35,50 @@ class Seen:
         self.first = first
 
 
-Counts = Dict[str, int]
+class Names:
+    """Distinct names, each with its records. The first 1,000 in sorted order are kept by name.
 
+    What is kept does not depend on the order or grouping in which names arrive: a name that 1,000 smaller
+    ones displaced can never be among the first 1,000 again.
+    """
 
-def _add_counts(into: Counts, more: Counts) -> None:
-    for name, count in more.items():
-        if name in into or len(into) < NAMES_KEPT:
-            into[name] = into.get(name, 0) + count
+    def __init__(self) -> None:
+        self._seen: dict[str, Seen] = {}
+        self._hashes: set[int] = set()
+
+    def add(self, name: str, seen: Seen) -> None:
+        """Count records with a name."""
+        if len(self._hashes) < _DISTINCT_COUNTED:
+            self._hashes.add(hash(name))
+        if len(name) > _LONG_NAME:
+            digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+            name = f"{name[:_LONG_NAME]}... (SHA-256 {digest})"
+        self._put(name, seen, 0)
+
+    def join(self, more: Names, base: int) -> None:
+        """Add the names of the records that follow, which start at record `base`."""
+        if len(self._hashes) < _DISTINCT_COUNTED:
+            self._hashes |= more._hashes
+        for name, seen in more._seen.items():
+            self._put(name, seen, base)
+
+    def _put(self, name: str, seen: Seen, base: int) -> None:
+        known = self._seen.get(name)
+        first = base + seen.first
+        if known is None:
+            self._seen[name] = Seen(seen.count, first)
+        else:
+            self._seen[name] = Seen(known.count + seen.count, min(known.first, first))
+        if len(self._seen) > 2 * NAMES_KEPT:
+            self._seen = self.kept()
+
+    def kept(self) -> dict[str, Seen]:
+        """At most 1,000 names in sorted order."""
+        return {name: self._seen[name] for name in sorted(self._seen)[:NAMES_KEPT]}
+
+    def others(self) -> int:
+        """How many more names there are; counted up to 2**20."""
+        return min(len(self._hashes), _DISTINCT_COUNTED) - min(len(self._seen), NAMES_KEPT)
 
 
 class Tally:
@@ -46,27 +87,22 @@ class Tally:
     def __init__(self) -> None:
         self.records = 0
         self.bad_records = 0
-        self.faults: List[Fault] = []
-        self.rated: Optional[Seen] = None
-        self.unrated: Optional[Seen] = None
-        self.missing: Dict[str, Seen] = {}
-        self.unknown_prng: Dict[str, Seen] = {}
-        self.borrowed: Counts = {}
-        self.rounded: Counts = {}
-        self.vanished: Counts = {}
-        self.hybrid_as_base: Counts = {}
-        self.falling: Counts = {}
-        self.other_keys: Counts = {}
-        self.disagreeing = 0
-        self.from_base = 0
+        self.faults: list[Fault] = []
+        self.rated: Seen | None = None
+        self.unrated: Seen | None = None
+        self.missing: dict[str, Seen] = {}
+        self.unknown_prng = Names()
+        self.other_keys = Names()
+        # Records by what was noticed (a word that convert/checks.py explains) and its key or name.
+        self.counts: Counter[tuple[str, str]] = Counter()
 
     def fault(self, fault: Fault) -> None:
-        """Keep one of the first faults: they come in the order of the records, one for each."""
+        """Keep one of the first faults. They arrive in the order of the records, one per record."""
         if len(self.faults) < FAULTS_KEPT:
             self.faults.append(fault)
 
     def add(self, more: Tally) -> None:
-        """Append the tally of the records that follow ours."""
+        """Append the tally of the records that follow."""
         base = self.records
         self.records += more.records
         self.bad_records += more.bad_records
@@ -74,21 +110,14 @@ class Tally:
             self.fault(fault._replace(record=base + fault.record))
         self.rated = _join(self.rated, more.rated, base)
         self.unrated = _join(self.unrated, more.unrated, base)
-        for ours, theirs in ((self.missing, more.missing), (self.unknown_prng, more.unknown_prng)):
-            for name, seen in theirs.items():
-                if name in ours or len(ours) < NAMES_KEPT:
-                    ours[name] = _join(ours.get(name), seen, base) or seen
-        _add_counts(self.borrowed, more.borrowed)
-        _add_counts(self.rounded, more.rounded)
-        _add_counts(self.vanished, more.vanished)
-        _add_counts(self.hybrid_as_base, more.hybrid_as_base)
-        _add_counts(self.falling, more.falling)
-        _add_counts(self.other_keys, more.other_keys)
-        self.disagreeing += more.disagreeing
-        self.from_base += more.from_base
+        for key, seen in more.missing.items():
+            self.missing[key] = _join(self.missing.get(key), seen, base) or seen
+        self.unknown_prng.join(more.unknown_prng, base)
+        self.other_keys.join(more.other_keys, base)
+        self.counts.update(more.counts)
 
 
-def _join(first: Optional[Seen], second: Optional[Seen], base: int) -> Optional[Seen]:
+def _join(first: Seen | None, second: Seen | None, base: int) -> Seen | None:
     if second is None:
         return first
     if first is None:

@@ -2,130 +2,105 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
+from typing import Any
 
 import numpy as np
-from ansible.module_utils.survivor_npz.arrays.findings import FAULTS_KEPT, Seen
+from ansible.module_utils.survivor_npz.arrays.checker import Checker
+from ansible.module_utils.survivor_npz.arrays.findings import Seen
 from ansible.module_utils.survivor_npz.npz.schema import HYBRID, PRNG_TABLES, SKIP_MODES
 from ansible.module_utils.survivor_npz.survivors.table import MISSING, Column
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from ansible.module_utils.survivor_npz.arrays.arrays import Maker
 
 _UNKNOWN = -1
 _BASE_STEP = 2
 
 
-class _Names:
-    """Every name met in a piece, by a small number."""
+def prng_ids(checker: Checker, encoding: str, modes: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
+    """One id per record, from `prng_type`, or from `prng_base` if that is missing; None if one is refused.
 
-    def __init__(self) -> None:
-        self.numbers: Dict[Any, int] = {}
+    Args:
+        encoding: `registry` or `legacy`.
+        modes: the `skip_mode` array; None if it was refused.
+    """
+    column, base = checker.table.column("prng_type"), None
+    by_base = np.zeros(checker.table.length, np.bool_)
+    is_bad = checker.refuse("prng_type", column, _why_not_a_name) if _has_others(column) else False
+    if column.has_missing:
+        by_base = column.expand(column.missing())
+        base = _bases(checker, by_base)
+        checker.tally.counts["from_base", "prng_type"] = int(np.count_nonzero(by_base))
+        is_bad = is_bad or base is None
+    if is_bad or modes is None:
+        return None
+    numbers: dict[Any, int] = {}
+    chosen = _number_names(column, numbers)
+    if base is not None:
+        chosen = np.where(by_base, _number_names(base, numbers), chosen)
+    return _encode(checker, encoding, list(numbers), chosen, modes, by_base=by_base)
 
-    def numbers_of(self, column: Column) -> NDArray[np.int32]:
-        """A number per record; -1 where the key is missing."""
-        for value in dict.fromkeys(column.values):
-            if value is not MISSING:
-                self.numbers.setdefault(value, len(self.numbers))
-        lookup = {**self.numbers, MISSING: _UNKNOWN}
-        return column.expand(
-            np.fromiter(map(lookup.__getitem__, column.values), np.int32, len(column.values))
-        )
+
+def _has_others(column: Column) -> bool:
+    """Whether there is a value that is neither text nor missing."""
+    return not set(map(type, column.values)) <= {str, type(MISSING)}
 
 
-def id_of(name: str, encoding: str) -> Optional[int]:
-    """The id of a PRNG name in the table, None where it has none."""
+def _why_not_a_name(value: Any) -> str | None:
+    return None if type(value) is str or value is MISSING else "the name of a PRNG is needed"
+
+
+def _bases(checker: Checker, by_base: NDArray[np.bool_]) -> Column | None:
+    """The names in `prng_base`; None if one of the records that lack `prng_type` has none."""
+    base = checker.table.column("prng_base")
+    missing = checker.refuse(
+        "prng_type", base, lambda value: "and so is prng_base" if value is MISSING else None, by_base
+    )
+    if checker.refuse("prng_base", base, _why_not_a_name, by_base) or missing:
+        return None
+    return Column([value if type(value) is str else MISSING for value in base.values], base.index, True)
+
+
+def _number_names(column: Column, numbers: dict[Any, int]) -> NDArray[np.int32]:
+    """A number per record for its name, -1 if it is missing; `numbers` gains the names that are new."""
+    for value in dict.fromkeys(column.values):
+        if value is not MISSING:
+            numbers.setdefault(value, len(numbers))
+    lookup = {**numbers, MISSING: _UNKNOWN}
+    return column.expand(np.fromiter(map(lookup.__getitem__, column.values), np.int32, len(column.values)))
+
+
+def id_of(name: str, encoding: str) -> int | None:
+    """The id of a PRNG's name in the table, None if it has none."""
     table = PRNG_TABLES[encoding]
     if encoding == "legacy" and name.endswith(HYBRID):
         name = name[: -len(HYBRID)]
     return table.get(name)
 
 
-def make_prng(maker: Maker) -> None:
-    """Fill `maker.arrays["prng_type"]` from `prng_type`, where it is missing from `prng_base`."""
-    column, base = maker.table.column("prng_type"), None
-    by_base = np.zeros(maker.table.length, np.bool_)
-    is_good = _are_names(maker, "prng_type", column)
-    if column.has_missing:
-        by_base = column.expand(_mask(column, lambda value: value is MISSING))
-        base = _bases(maker, maker.table.column("prng_base"), by_base)
-        is_good = is_good and base is not None
-        maker.tally.from_base = int(np.count_nonzero(by_base))
-    modes = maker.arrays.get("skip_mode")
-    if not is_good or modes is None:
-        return
-    names = _Names()
-    chosen = names.numbers_of(column)
-    if base is not None:
-        chosen = np.where(by_base, names.numbers_of(base), chosen)
-    _encode(maker, list(names.numbers), chosen, modes, by_base)
-
-
-def _mask(column: Column, is_so: Callable[[Any], bool]) -> NDArray[np.bool_]:
-    return np.fromiter(map(is_so, column.values), np.bool_, len(column.values))
-
-
-def _are_names(maker: Maker, key: str, column: Column) -> bool:
-    if set(map(type, column.values)) <= {str, type(MISSING)}:
-        return True
-    maker.refuse(
-        key,
-        column,
-        lambda value: None if type(value) is str or value is MISSING else "a PRNG's name is needed",
-    )
-    return False
-
-
-def _bases(maker: Maker, base: Column, by_base: NDArray[np.bool_]) -> Optional[Column]:
-    """The names in `prng_base`; None where a record that lacks `prng_type`, which alone count, has none."""
-    wrong = np.flatnonzero(by_base & base.expand(_mask(base, lambda value: type(value) is not str)))
-    if len(wrong):
-        maker.bad[wrong] = True
-        for record in wrong[:FAULTS_KEPT].tolist():
-            value = base.values[base.place(record)]
-            if value is MISSING:
-                maker.fault(record, "prng_type", value, "and so is prng_base")
-            else:
-                maker.fault(record, "prng_base", value, "a PRNG's name is needed")
-        return None
-    return Column([value if type(value) is str else MISSING for value in base.values], base.index, True)
-
-
 def _encode(
-    maker: Maker,
+    checker: Checker,
+    encoding: str,
     names: list[str],
     chosen: NDArray[np.int32],
     modes: NDArray[np.uint8],
+    *,
     by_base: NDArray[np.bool_],
-) -> None:
-    """Each combination of name, skip mode and source is looked up once."""
-    variable = SKIP_MODES["variable"]
+) -> NDArray[np.uint8]:
+    """Look up each combination of name, skip mode and source once."""
+    tally, variable = checker.tally, SKIP_MODES["variable"]
     combined = (chosen.astype(np.int64) * _BASE_STEP + modes) * _BASE_STEP + by_base
-    ids = np.zeros(maker.table.length, np.uint8)
-    kinds = np.flatnonzero(np.bincount(combined)).tolist()
-    for kind in kinds:
+    ids = np.zeros(checker.table.length, np.uint8)
+    for kind in np.flatnonzero(np.bincount(combined)).tolist():
         rest, from_base = divmod(kind, _BASE_STEP)
         number, mode = divmod(rest, _BASE_STEP)
         name = names[number] + (HYBRID if from_base and mode == variable else "")
         mask = combined == kind
-        found = id_of(name, maker.encoding)
-        seen = Seen(int(np.count_nonzero(mask)), int(np.argmax(mask)))
+        count, found = int(np.count_nonzero(mask)), id_of(name, encoding)
         if found is None:
-            _note_unknown(maker, name, seen)
+            tally.unknown_prng.add(name, Seen(count, int(np.argmax(mask))))
             continue
         ids[mask] = found
-        if maker.encoding == "legacy" and name.endswith(HYBRID):
-            maker.tally.hybrid_as_base[name] = maker.tally.hybrid_as_base.get(name, 0) + seen.count
+        if encoding == "legacy" and name.endswith(HYBRID):
+            tally.counts["hybrid_as_base", name] += count
         if (HYBRID in name) != (mode == variable):
-            maker.tally.disagreeing += seen.count
-    maker.arrays["prng_type"] = ids
-
-
-def _note_unknown(maker: Maker, name: str, seen: Seen) -> None:
-    unknown = maker.tally.unknown_prng
-    before = unknown.get(name)
-    if before is None:
-        unknown[name] = seen
-    else:
-        unknown[name] = Seen(before.count + seen.count, min(before.first, seen.first))
+            tally.counts["disagreeing", "prng_type"] += count
+    return ids

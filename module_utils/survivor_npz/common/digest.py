@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 _BLOCK = 1 << 20
 
@@ -43,7 +43,7 @@ def digests_of(path: str) -> Digests:
     return Digests(sha256.hexdigest(), sha1.hexdigest(), after.st_size, after.st_mtime_ns)
 
 
-def sha256_or_none(path: str) -> Optional[str]:
+def sha256_or_none(path: str) -> str | None:
     """SHA-256 of a regular file; None where there is no such file."""
     try:
         return digests_of(path).sha256
@@ -51,6 +51,6 @@ def sha256_or_none(path: str) -> Optional[str]:
         return None
 
 
-def short(sha256: Optional[str]) -> str:
+def short(sha256: str | None) -> str:
     """A digest as people see it: its first 12 digits."""
     return sha256[:12] if sha256 else "none"

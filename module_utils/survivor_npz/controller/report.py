@@ -9,10 +9,12 @@ from ansible.module_utils.survivor_npz.common.digest import short
 
 LAUNCHING = ("step25.yml",)
 BEFORE_A_START = (*LAUNCHING, "prepare.yml", "rollback.yml")
-FAILED = ("failed", "timeout", "stopped", "refused", "lost")
 # What may have become of a host that was asked to switch.
 LIVE = {"switched": "switched", "unknown": "may or may not have switched", "reverted": "went back"}
-_OWN_KEYS = ("faults", "run", "options", "fleet", "stop")
+BEYOND = (
+    "What the script started on other hosts over SSH was not stopped: check those hosts for leftover workers."
+)
+_OWN_KEYS = ("faults", "run", "options", "fleet")
 
 
 def age(seconds: float) -> str:
@@ -92,7 +94,10 @@ def lines(report: Mapping[str, Any], live: Mapping[str, str], decided: bool = Fa
         found.append(f"Seconds: {spent}.")
     found += [f"WARNING: {warning}" for warning in report.get("warnings") or []]
     if report.get("stop"):
-        found.append(f"Stop: {report['stop']}")
+        found += [
+            f"{report['stop']['message'].rstrip('.')}.",
+            *([BEYOND] if report["stop"]["changed"] else []),
+        ]
     found += [line for line in report.get("summary") or [] if line]
     return found + _ending(report, live, decided)
 

@@ -6,6 +6,7 @@ from typing import Any, Dict
 
 from ansible.module_utils.survivor_npz.controller.screen import harmless
 
+WIDTH = 200  # characters of one of the last lines; the log has all
 _BAD = ("failed", "timeout", "stopped", "refused", "lost")
 _OF_THE_RUN = ("pid", "start", "log", "exit_code", "elapsed", "log_cut", "creates")
 
@@ -24,6 +25,7 @@ def told(answer: Dict[str, Any], verdict: str, message: str, starts: bool) -> Di
         verdict = verdict or ("lost" if answer.get("lost") else "failed" if answer.get("failed") else "none")
     source = answer.get("refused") or record or answer
     started = starts and bool(answer.get("run"))
+    tail = [harmless(line) for line in record.get("tail", [])]
     text = message or record.get("message") or answer.get("msg") or answer.get("message", "")
     return {
         **{key: source.get(key) for key in _OF_THE_RUN},
@@ -34,8 +36,15 @@ def told(answer: Dict[str, Any], verdict: str, message: str, starts: bool) -> Di
         "started": started,
         "running": bool(answer.get("running")),
         "left_running": record.get("left_running", []),
-        "tail": [harmless(line) for line in record.get("tail", [])],
+        "tail": tail,
         "message": text,
         "changed": started or verdict == "would_start",
-        **({"failed": True, "msg": text} if verdict in _BAD else {"failed": False}),
+        **({"failed": True, "msg": _failure(text, source, tail)} if verdict in _BAD else {"failed": False}),
     }
+
+
+def _failure(text: str, source: Dict[str, Any], tail: list[str]) -> str:
+    """What an operator needs after a run that failed: why, the log, and the last lines of the output."""
+    log = [f"Log: {source['log']}"] if source.get("log") else []
+    lines = ["The last lines of its output:", *(f"  {line[:WIDTH]}" for line in tail)] if tail else []
+    return "\n".join([text, *log, *lines])

@@ -1,29 +1,31 @@
-"""Convert Step 1's JSON to the NPZ of schema 3, if need be, and stage or activate it on this host.
+"""Convert Step 1's JSON to the NPZ of schema 3 if needed, and stage or activate it on this host.
 
-The stable entry point for everything but Ansible:
+The stable entry point, also without Ansible:
 
-    outcome = convert.run(Options(src="/…/bidirectional_survivors.json",
-                                  dest="/…/bidirectional_survivors_binary.npz"))
+    outcome = run(Options(src="/…/survivors.json", dest="/…/survivors_binary.npz"))
 
-`Options(src, dest, force=False, prng_encoding="registry", workers=0, piece_bytes=1 MiB, activate=True,
-check=False)`; workers=0 means all CPUs allowed. `run` returns an `Outcome` or raises `ConvertError(code,
-message)`; nothing live has changed then. numpy and orjson are imported only when something is converted.
+numpy and orjson are imported only when something is converted.
 """
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, NamedTuple
 
+from ansible.module_utils.survivor_npz.common.digest import Digests
 from ansible.module_utils.survivor_npz.common.errors import ConvertError, SwitchError
-from ansible.module_utils.survivor_npz.convert import freshness
-from ansible.module_utils.survivor_npz.convert.freshness import Decision, Staged
+from ansible.module_utils.survivor_npz.convert.clock import Clock
+from ansible.module_utils.survivor_npz.convert.freshness import Decision, Staged, decide, find_staged
 from ansible.module_utils.survivor_npz.convert.libraries import demand_libraries
-from ansible.module_utils.survivor_npz.convert.outcome import Clock, Options, Outcome
-from ansible.module_utils.survivor_npz.convert.stage import Made, System, refresh, refusal, stage
-from ansible.module_utils.survivor_npz.npz import sidecar
+from ansible.module_utils.survivor_npz.convert.stage import (
+    Made,
+    demand_places,
+    explained,
+    refresh,
+    refusal,
+    stage,
+)
+from ansible.module_utils.survivor_npz.npz.sidecar import Sidecar, source_of
 from ansible.module_utils.survivor_npz.survivors.file import stat_source
 from ansible.module_utils.survivor_npz.switch.cleanup import clean, leftovers
 from ansible.module_utils.survivor_npz.switch.names import Names
@@ -33,8 +35,73 @@ from ansible.module_utils.survivor_npz.switch.switch import activate
 __all__ = ["Options", "Outcome", "run"]
 
 
+class Options(NamedTuple):
+    """What to do. Paths are absolute.
+
+    Attributes:
+        src: Step 1's JSON.
+        dest: the live NPZ.
+        force: convert even if nothing calls for it.
+        prng_encoding: `registry` or `legacy`.
+        workers: processes that parse; 0 for all CPUs allowed.
+        piece_bytes: bytes parsed at once, 1 to 16 MiB.
+        activate: make the NPZ live; otherwise leave it staged, with its sidecar pending.
+        min_survivors: fewer are refused before anything is written.
+        check: predict only. Nothing is written.
+    """
+
+    src: str
+    dest: str
+    force: bool = False
+    prng_encoding: str = "registry"
+    workers: int = 0
+    piece_bytes: int = 1 << 20
+    activate: bool = True
+    min_survivors: int = 0
+    check: bool = False
+
+
+class Outcome(NamedTuple):
+    """What was found and done, or in check mode would be done.
+
+    Attributes:
+        changed: a conversion happened, or a staged one became live.
+        reason, why: contract section 5, as a word and as a sentence.
+        sha256, checksum, size: SHA-256, SHA-1 and bytes of the NPZ that is live now or about to be.
+        source: size, mtime_ns and (if known) sha256 of the JSON.
+        staged: path of the staged NPZ; None if live holds `sha256` already.
+        foreign: another program wrote the live NPZ, which is kept.
+        live_sha256, live_mtime_ns, live_count: of the NPZ that was live before, None if unknown.
+        elapsed: seconds by phase.
+    """
+
+    changed: bool
+    reason: str
+    why: str
+    survivor_count: int | None
+    sha256: str
+    checksum: str
+    size: int
+    schema_version: int | None
+    dest: str
+    sidecar: str
+    source: dict[str, Any]
+    staged: str | None
+    foreign: bool
+    live_sha256: str | None
+    live_mtime_ns: int | None
+    live_count: int | None
+    live_is_symlink: bool
+    warnings: list[str]
+    notes: list[str]
+    left_out: dict[str, int]
+    left_out_more: int
+    defaulted: dict[str, int]
+    elapsed: dict[str, float]
+
+
 class _Job(NamedTuple):
-    """One run: what was asked, what was found."""
+    """One run: what was asked for, what was found."""
 
     options: Options
     names: Names
@@ -43,41 +110,43 @@ class _Job(NamedTuple):
     clock: Clock
 
     @property
-    def live_sha256(self) -> Optional[str]:
-        """SHA-256 of what is live, None for nothing."""
+    def live_sha256(self) -> str | None:
+        """SHA-256 of the live NPZ, None for none."""
         return self.decision.live.digests.sha256 if self.decision.live else None
 
 
 def run(options: Options) -> Outcome:
-    """Finish what an earlier run left, decide, and convert if there is a reason to.
+    """Finish what an interrupted run left, decide, and convert if there is a reason to.
 
     Raises:
-        ConvertError: refused or failed; the former NPZ and its sidecar are as they were.
+        ConvertError: refused or failed; the former NPZ and its sidecar are unchanged.
     """
     names = Names(options.dest)
     try:
-        with System(names):
+        with explained(names):
             return _run(options, names)
     except SwitchError as error:
         if isinstance(error.__cause__, OSError):
             raise refusal(names, error.__cause__) from error
-        raise ConvertError(error.code, str(error)) from error
+        raise ConvertError(error.code, error.message) from error
 
 
 def _run(options: Options, names: Names) -> Outcome:
     clock = Clock()
     source = stat_source(options.src)
-    _demand_two_files(source, names)
+    for path in (names.live, names.sidecar):
+        if os.path.exists(path) and os.path.samestat(source, os.stat(path)):
+            raise ConvertError("bad_argument", f"src and dest are one file: {path} is the JSON itself.")
     if not options.check:
         _recover(names)
-    decision = freshness.decide(names, source, options.force, options.prng_encoding)
+    decision = decide(names, options.src, source, options.force, options.prng_encoding)
     job = _Job(options, names, source, decision, clock)
     if not decision.converts:
         _tidy(job)
         clock.lap("decide")
-        return _unchanged(job)
-    _demand_room(job)
-    found = None if options.force else freshness.find_staged(names, source, options.prng_encoding)
+        return _keep(job)
+    demand_places(names, decision.live)
+    found = None if options.force else find_staged(names, source, options.prng_encoding)
     if found:
         clock.lap("decide")
         return _take_up(job, found)
@@ -86,145 +155,121 @@ def _run(options: Options, names: Names) -> Outcome:
     return _convert(job)
 
 
-def _demand_two_files(source: os.stat_result, names: Names) -> None:
-    """Step 1's work is not to be replaced by what is made of it."""
-    for path in (names.live, names.sidecar):
-        if os.path.exists(path) and os.path.samestat(source, os.stat(path)):
-            raise ConvertError("bad_argument", f"{path} is the JSON itself: src and dest are one file.")
-
-
 def _recover(names: Names) -> None:
-    """Roll forward a crashed switch. The common case, nothing to do, costs two listings."""
-    is_ours = os.path.isfile(names.live) and not os.path.islink(names.live)
-    if is_ours and (names.outgoing_files() or names.pending_files() or not os.path.exists(names.sidecar)):
+    """Roll an interrupted switch forward. The common case, nothing to do, costs two listings."""
+    is_file = os.path.isfile(names.live) and not os.path.islink(names.live)
+    if is_file and (names.outgoing_files() or names.pending_files() or not os.path.exists(names.sidecar)):
         recover(names, sidecars=True)
 
 
 def _tidy(job: _Job, keep: str = "") -> None:
-    """Remove what dead runs left, but for the staged NPZ `keep` and its sidecar."""
+    """Remove what interrupted runs left, except the staged NPZ `keep` and its sidecar."""
     kept = {keep} if keep else set()
     if not job.options.check and leftovers(job.names, kept):
         clean(job.names, kept, sidecars=True)
 
 
-def _demand_room(job: _Job) -> None:
-    """Refuse before any work what could not be put into place after it."""
-    if job.decision.live and job.decision.live.is_symlink:
-        raise freshness.symlink_refusal(job.names.live)
-    names = job.names
-    for path in (names.sidecar, names.previous, names.sidecar_previous, names.pinned):
-        if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
-            raise ConvertError(
-                "sidecar_not_a_file" if path == names.sidecar else "place_not_a_file",
-                f"{path} is no regular file, and its place is needed. Move it away.",
-            )
-    if not os.access(names.directory, os.W_OK | os.X_OK):
-        number = errno.EROFS if os.statvfs(names.directory).f_flag & os.ST_RDONLY else errno.EACCES
-        raise refusal(names, OSError(number, os.strerror(number), names.live))
-
-
-def _unchanged(job: _Job) -> Outcome:
-    live, known = job.decision.live, job.decision.sidecar
-    if live is None:
-        raise ConvertError("internal", f"{job.names.live}: no NPZ, yet nothing to convert. Report this.")
-    is_same = known is not None and sidecar.source_of(known) == (job.source.st_size, job.source.st_mtime_ns)
-    # What the conversion had to warn about was said as warnings when it was done.
-    notes = job.decision.notes + (list(known.get("warnings", [])) if known else [])
-    digests = live.digests
-    answer = _Answer(digests.sha256, digests.sha1, digests.size, known or {}, [], notes)
-    return _outcome(
-        job, answer, changed=False, source_sha256=known["source"]["sha256"] if is_same and known else None
-    )
-
-
-class _Answer(NamedTuple):
-    """The NPZ that is or is to be live."""
-
-    sha256: str
-    sha1: str
-    size: int
-    sidecar: sidecar.Sidecar
-    warnings: List[str]
-    notes: List[str]
-
-
 def _outcome(
-    job: _Job, answer: _Answer, *, changed: bool, source_sha256: Optional[str], staged: Optional[str] = None
+    job: _Job,
+    digests: Digests,
+    known: Sidecar,
+    *,
+    changed: bool,
+    warnings: list[str],
+    notes: list[str],
+    staged: str | None = None,
 ) -> Outcome:
-    decision, known, live = job.decision, answer.sidecar, job.decision.live
-    source: Dict[str, Any] = {"size": job.source.st_size, "mtime_ns": job.source.st_mtime_ns}
-    if changed:
+    """The answer about the NPZ that is live or about to be, and its sidecar."""
+    decision, live = job.decision, job.decision.live
+    source = {"size": job.source.st_size, "mtime_ns": job.source.st_mtime_ns, "sha256": None}
+    if changed or source_of(known) == (source["size"], source["mtime_ns"]):
         source = {key: known["source"][key] for key in source}
     return Outcome(
         changed=changed,
         reason=decision.reason,
         why=decision.why,
         survivor_count=known.get("survivor_count", decision.survivor_count),
-        sha256=answer.sha256,
-        checksum=answer.sha1,
-        size=answer.size,
+        sha256=digests.sha256,
+        checksum=digests.sha1,
+        size=digests.size,
         schema_version=known.get("schema_version", decision.schema_version),
         dest=job.names.live,
         sidecar=job.names.sidecar,
-        source={**source, "sha256": source_sha256},
+        source=source,
         staged=staged,
+        foreign=decision.foreign,
         live_sha256=job.live_sha256,
         live_mtime_ns=live.digests.mtime_ns if live else None,
         live_count=decision.survivor_count,
         live_is_symlink=bool(live and live.is_symlink),
-        warnings=answer.warnings,
-        notes=answer.notes,
+        warnings=warnings,
+        notes=notes,
         left_out=dict(known.get("left_out") or {}),
+        left_out_more=int(known.get("left_out_more") or 0),
         defaulted=dict(known.get("defaulted") or {}),
         elapsed=job.clock.total(),
     )
 
 
-def _take_up(job: _Job, found: Staged) -> Outcome:
-    """Use what an earlier run staged from this very JSON."""
-    pending, digests = found.sidecar, found.digests
-    _tidy(job, digests.sha256)
-    if job.options.activate and not job.options.check:
-        activate(job.names, digests.sha256, replaces=job.live_sha256, sidecars=True)
-    job.clock.lap("write")
-    notes = [*job.decision.notes, "An earlier run had staged this conversion: it was taken up, not repeated."]
-    answer = _Answer(*digests[:3], pending, list(pending.get("warnings", [])), notes)
-    staged = None if job.options.activate else found.path
+def _keep(job: _Job) -> Outcome:
+    """Leave the live NPZ as it is."""
+    live, known = job.decision.live, job.decision.sidecar or {}
+    if live is None:
+        raise ConvertError("internal", f"{job.names.live}: no NPZ, yet nothing to convert. Report this.")
+    # The conversion's warnings were warnings when it was done; now they are notes.
+    notes = list(known.get("warnings", []))
     return _outcome(
-        job,
-        answer,
-        changed=job.options.activate,
-        source_sha256=pending["source"].get("sha256"),
-        staged=staged,
+        job, live.digests, known, changed=False, warnings=list(job.decision.warnings), notes=notes
+    )
+
+
+def _demand_enough(job: _Job, count: int) -> None:
+    """Refuse too few survivors, and leave nothing staged."""
+    least = job.options.min_survivors
+    if count < least:
+        _tidy(job)
+        text = f"{count} survivors, at least {least} are needed (survivor_npz_min_survivors). Nothing was replaced"
+        raise ConvertError("too_few", f"{text}, on any host. Look at Step 1's result.")
+
+
+def _take_up(job: _Job, found: Staged) -> Outcome:
+    """Use what an interrupted run staged from this very JSON."""
+    known, activates = found.sidecar, job.options.activate
+    _demand_enough(job, known["survivor_count"])
+    _tidy(job, found.digests.sha256)
+    if activates and not job.options.check:
+        activate(job.names, found.digests.sha256, replaces=job.live_sha256, sidecars=True)
+    job.clock.lap("write")
+    notes = ["The conversion that an earlier run staged was used."]
+    staged = None if activates else found.path
+    warnings = known["warnings"]
+    return _outcome(
+        job, found.digests, known, changed=activates, warnings=warnings, notes=notes, staged=staged
     )
 
 
 def _convert(job: _Job) -> Outcome:
+    """Convert, and write unless it is only a prediction."""
     made = _make(job)
+    _demand_enough(job, made.sidecar["survivor_count"])
     is_live = made.sha256 == job.live_sha256
     if not job.options.check:
-        _put(job, made, is_live)
+        _write(job, made, is_live)
     job.clock.lap("write")
     known = made.sidecar
-    answer = _Answer(
-        made.sha256,
-        known["npz_sha1"],
-        len(made.data),
-        known,
-        known["warnings"],
-        job.decision.notes + known["notes"],
-    )
+    digests = Digests(made.sha256, known["npz_sha1"], len(made.data), made.mtime_ns)
     staged = None if is_live or job.options.activate else job.names.staged(made.sha256)
-    return _outcome(job, answer, changed=True, source_sha256=known["source"]["sha256"], staged=staged)
+    warnings, notes = known["warnings"], known["notes"]
+    return _outcome(job, digests, known, changed=True, warnings=warnings, notes=notes, staged=staged)
 
 
 def _make(job: _Job) -> Made:
-    """Convert in memory. numpy and orjson come in here and nowhere else."""
+    """Convert in memory."""
     demand_libraries()
-    from ansible.module_utils.survivor_npz.arrays.maker import make  # noqa: PLC0415 - dear imports, rarely needed
+    from ansible.module_utils.survivor_npz.convert.build import build  # noqa: PLC0415 - slow, rarely needed
 
     options = job.options
-    data, content = make(
+    data, content = build(
         options.src,
         job.names.live,
         prng_encoding=options.prng_encoding,
@@ -236,8 +281,8 @@ def _make(job: _Job) -> Made:
     return Made(data, content)
 
 
-def _put(job: _Job, made: Made, is_live: bool) -> None:
-    """Write what was made. Bytes that are live already only get their sidecar and mtime."""
+def _write(job: _Job, made: Made, is_live: bool) -> None:
+    """Stage or activate the NPZ. Bytes that are live already only get their new sidecar and mtime."""
     if is_live:
         refresh(job.names, made)
         activate(job.names, made.sha256, replaces=made.sha256, sidecars=True)

@@ -1,14 +1,16 @@
-"""From the open JSON to the bytes of the NPZ, in memory. Nothing is written here."""
+"""From the JSON to the bytes of the NPZ and the content of its sidecar, in memory."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import gc
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable
 
 import numpy as np
 from ansible.module_utils.survivor_npz.arrays.findings import Tally
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
-from ansible.module_utils.survivor_npz.convert.checks import judge
+from ansible.module_utils.survivor_npz.convert import checks
 from ansible.module_utils.survivor_npz.convert.segments import (
     Reading,
     Result,
@@ -18,13 +20,13 @@ from ansible.module_utils.survivor_npz.convert.segments import (
     read_segment,
 )
 from ansible.module_utils.survivor_npz.convert.workers import MOST_TASKS, run_tasks
-from ansible.module_utils.survivor_npz.npz import schema
-from ansible.module_utils.survivor_npz.npz.schema import FIELDS, Field
-from ansible.module_utils.survivor_npz.npz.write import assemble, pack_columns
-from ansible.module_utils.survivor_npz.survivors import pieces as records
+from ansible.module_utils.survivor_npz.npz import schema, sidecar
+from ansible.module_utils.survivor_npz.npz.schema import BY_ARRAY, FIELDS, Field
+from ansible.module_utils.survivor_npz.npz.write import Member, assemble, pack_columns
 from ansible.module_utils.survivor_npz.survivors.diagnosis import MAX_RECORD
 from ansible.module_utils.survivor_npz.survivors.document import Span, find_span
 from ansible.module_utils.survivor_npz.survivors.file import Source
+from ansible.module_utils.survivor_npz.survivors.pieces import Gap, find_gaps, find_separator, refuse
 from ansible.module_utils.survivor_npz.survivors.repeats import Splitter
 from numpy.typing import NDArray
 
@@ -35,28 +37,13 @@ _FEW_VALUES = 16
 _SAMPLE = 1 << 16
 
 
-class Built(NamedTuple):
-    """An NPZ in memory, with what the sidecar and the warnings say about it."""
-
-    data: bytes
-    survivor_count: int
-    ranges: Dict[str, Tuple[Optional[float], Optional[float]]]
-    tally: Tally
-    from_counts: bool
-    duplicate_seeds: int
-    unordered_seeds: int
-    few_values: Dict[str, int]
+_Slice = dict[str, NDArray[Any]]
 
 
-class _Slice(NamedTuple):
-    columns: Dict[str, NDArray[Any]]
-    stored: int
+class _Columns:
+    """The columns of the whole file, concatenated from those of its segments on demand."""
 
-
-class Columns:
-    """The columns of the whole file, put together from those of its segments on demand."""
-
-    def __init__(self, slices: List[_Slice], from_counts: bool) -> None:
+    def __init__(self, slices: list[_Slice], from_counts: bool) -> None:
         self._slices = slices
         self._from_counts = from_counts
 
@@ -65,62 +52,53 @@ class Columns:
         name = field.array
         if self._from_counts and field.key in schema.COUNT_FOR_RATE:
             name = schema.COUNT_FOR_RATE[field.key]
-        parts = [piece.columns[name][: piece.stored] for piece in self._slices]
+        parts = [piece[name] for piece in self._slices]
         return np.concatenate(parts) if parts else np.zeros(0, field.dtype)
 
 
-class _Digest:
-    """SHA-256 of the JSON, computed when there is time for it."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self.value = ""
-
-    def compute(self) -> None:
-        if not self.value:
-            self.value = self._source.sha256()
-
-
-def _read_all(how: Reading, span: Span, workers: int, digest: _Digest) -> Tuple[List[_Slice], Tally]:
+def _read_all(
+    how: Reading, span: Span, workers: int, digest: Callable[[], str]
+) -> tuple[list[_Slice], Tally]:
     """All records between the brackets, by `workers` processes; `digest` is computed meanwhile."""
-    gaps: List[records.Gap] = []
+    gaps: list[Gap] = []
     size = span.end - span.start
     if span.closed and workers > 1 and size > _WORTH_A_FORK:
         step = max(size // (workers * 16), 1 << 20)
         step = max(min(step, _SEGMENT_BYTES), size // MOST_TASKS + 1)
-        gaps = records.find_gaps(how.source, span, how.separator, step)
+        gaps = find_gaps(how.source, span, how.separator, step)
     segments = plan_segments(span.start, gaps, span.end)
     slices, total, broken = _read_plan(how, segments, workers, digest)
     if broken is not None and gaps:
-        # A guessed gap may have been none; what is before `broken` is proven.
+        # A guessed gap may have been wrong; what is before `broken` is proven.
         more, tally, broken = _read_plan(how, plan_segments(broken, [], span.end), 1, digest)
         slices += more
         total.add(tally)
     if broken is not None or not span.closed:
-        records.refuse(how.source, span.end if broken is None else broken, total.records, span)
+        refuse(how.source, span.end if broken is None else broken, total.records, span)
     return slices, total
 
 
 def _read_plan(
-    how: Reading, segments: List[Segment], workers: int, digest: _Digest
-) -> Tuple[List[_Slice], Tally, Optional[int]]:
-    """The segments in order, up to the first that is broken, and where it is."""
+    how: Reading, segments: list[Segment], workers: int, digest: Callable[[], str]
+) -> tuple[list[_Slice], Tally, int | None]:
+    """The segments in order, up to the first broken one, and where that is."""
     store, total = Store(segments), Tally()
 
     def task(number: int) -> Result:
         return read_segment(how, segments[number], store.columns(number))
 
-    slices: List[_Slice] = []
-    for number, result in enumerate(run_tasks(task, len(segments), workers, digest.compute)):
+    slices: list[_Slice] = []
+    for number, result in enumerate(run_tasks(task, len(segments), workers, digest)):
         total.add(result.tally)
-        slices.append(_Slice(store.columns(number), result.stored))
+        columns = store.columns(number)
+        slices.append({name: array[: result.stored] for name, array in columns.items()})
         if result.broken is not None:
             return slices, total, result.broken
     return slices, total, None
 
 
-def _count_duplicates(seeds: NDArray[Any]) -> Tuple[int, int]:
-    """How many seeds were there before in the file, and how many are smaller than the one before them."""
+def _count_duplicates(seeds: NDArray[Any]) -> tuple[int, int]:
+    """Count duplicate seeds, and seeds smaller than their predecessor."""
     if len(seeds) < 2:
         return 0, 0
     rising = seeds[1:] > seeds[:-1]
@@ -131,35 +109,35 @@ def _count_duplicates(seeds: NDArray[Any]) -> Tuple[int, int]:
     return int(np.count_nonzero(ordered[1:] == ordered[:-1])), unordered
 
 
-def _count_distinct(column: NDArray[Any]) -> int:
-    ordered = np.sort(column)
-    return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + min(len(ordered), 1)
-
-
-def _few_values(columns: Columns) -> Dict[str, int]:
-    """Match arrays with few distinct values, and how many."""
-    few: Dict[str, int] = {}
+def _few_values(columns: _Columns) -> dict[str, int]:
+    """Match arrays with few distinct values, and how many they have."""
+    few: dict[str, int] = {}
     for field in FIELDS:
         if field.kind == schema.RATE:
             column = columns(field)
-            distinct = _count_distinct(column[:_SAMPLE])
-            if len(column) > _SAMPLE and distinct <= _FEW_VALUES:
-                distinct = _count_distinct(column)
-            if distinct <= _FEW_VALUES < len(column):
-                few[field.array] = distinct
-    return few
+            # Sorting all of a large column takes time, and its beginning almost always suffices.
+            if len(np.unique(column[:_SAMPLE])) <= _FEW_VALUES < len(column):
+                few[field.array] = len(np.unique(column))
+    return {name: number for name, number in few.items() if number <= _FEW_VALUES}
 
 
 def build(
-    source: Source, encoding: str, workers: int, piece_bytes: int, lap: Callable[[str], None]
-) -> Tuple[Built, str]:
-    """Read the JSON and pack the NPZ; return it and the JSON's SHA-256.
+    src: str,
+    dest: str,
+    *,
+    prng_encoding: str,
+    workers: int,
+    piece_bytes: int,
+    former: sidecar.Sidecar | None,
+    lap: Callable[[str], None],
+) -> tuple[bytes, sidecar.Sidecar]:
+    """Convert `src`; return the bytes of the NPZ and the content of its sidecar.
 
     Args:
-        source: the open JSON.
-        encoding: `registry` or `legacy`.
-        workers: processes that parse, threads that pack. The bytes don't depend on it.
+        workers: processes that parse, threads that deflate. The bytes don't depend on it.
         piece_bytes: how much is parsed at once. The bytes don't depend on it.
+        former: the sidecar to compare with, None for none.
+        lap: called with the name of each phase when it ends.
 
     Raises:
         ConvertError: the JSON is refused (contract, sections 2 and 3), or changed while it was read.
@@ -167,39 +145,69 @@ def build(
     collecting = gc.isenabled()
     gc.disable()
     try:
-        span = find_span(source)
-        piece_bytes = max(1, min(piece_bytes, MAX_RECORD))
-        digest = _Digest(source)
-        slices: List[_Slice] = []
-        tally = Tally()
-        if span:
-            separator = records.find_separator(source, span)
-            how = Reading(source, separator, Splitter(separator), encoding, piece_bytes)
-            slices, tally = _read_all(how, span, workers, digest)
-        digest.compute()
-        source.check_unchanged()
-        lap("read")
-        from_counts = judge(source.path, tally, encoding)
-        columns = Columns(slices, from_counts)
-        duplicates, unordered = _count_duplicates(columns(schema.BY_ARRAY["seeds"]))
-        members = pack_columns(columns, workers)
-        built = Built(
-            assemble(members),
-            tally.records,
-            {name: (member.low, member.high) for name, member in members.items()},
-            tally,
-            from_counts,
-            duplicates,
-            unordered,
-            _few_values(columns),
+        with contextlib.closing(Source(src)) as source:
+            slices, tally, digest = _read(source, prng_encoding, workers, piece_bytes)
+            source.check_unchanged()
+            lap("read")
+            facts = {"path": src, "size": source.size, "mtime_ns": source.stamp.mtime_ns, "sha256": digest}
+            from_counts = checks.judge(src, tally, prng_encoding)
+            columns = _Columns(slices, from_counts)
+            members = pack_columns(columns, workers)
+            data = assemble(members)
+            found = _describe(tally, from_counts, columns, members, former)
+            lap("pack")
+            source.check_unchanged()
+        content = sidecar.compose(
+            data,
+            source=facts,
+            output=dest,
+            survivor_count=tally.records,
+            prng_encoding=prng_encoding,
+            matches=checks.match_sources(from_counts),
+            found=found,
         )
-        lap("pack")
-        return built, digest.value
+        lap("digest")
+        return data, content
     except MemoryError as error:
         fewer = ", or run with workers: 1" if workers > 1 else ""
         raise ConvertError(
-            "no_memory", f"{source.path}: out of memory. Nothing was replaced. Free some{fewer}."
+            "no_memory", f"{src}: out of memory. Nothing was replaced. Free some memory{fewer}."
         ) from error
     finally:
         if collecting:
             gc.enable()
+
+
+def _read(source: Source, encoding: str, workers: int, piece_bytes: int) -> tuple[list[_Slice], Tally, str]:
+    """All records as slices of columns, what was noticed, and the JSON's SHA-256."""
+    span = find_span(source)
+    digest = functools.lru_cache(maxsize=None)(source.sha256)
+    slices: list[_Slice] = []
+    tally = Tally()
+    if span:
+        separator = find_separator(source, span)
+        piece_bytes = max(1, min(piece_bytes, MAX_RECORD))
+        how = Reading(source, separator, Splitter(separator), encoding, piece_bytes)
+        slices, tally = _read_all(how, span, workers, digest)
+    return slices, tally, digest()
+
+
+def _describe(
+    tally: Tally,
+    from_counts: bool,
+    columns: _Columns,
+    members: dict[str, Member],
+    former: sidecar.Sidecar | None,
+) -> dict[str, Any]:
+    """What the sidecar says about the conversion."""
+    ranges = {name: (member.low, member.high) for name, member in members.items()}
+    duplicates, unordered = _count_duplicates(columns(BY_ARRAY["seeds"]))
+    warnings = checks.warnings(tally, from_counts, duplicates, unordered)
+    return {
+        "left_out": checks.left_out(tally),
+        "left_out_more": tally.other_keys.others(),
+        "defaulted": checks.defaulted(tally),
+        "warnings": warnings + checks.compare(former, tally.records, ranges),
+        "notes": checks.notes(tally, _few_values(columns)),
+        "ranges": ranges,
+    }

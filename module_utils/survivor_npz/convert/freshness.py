@@ -1,40 +1,41 @@
-"""Decide whether to convert, and why: contract, section 5. No look at the JSON's bytes.
+"""Decide whether to convert, and why: contract, section 5. The JSON's content is not read.
 
 Standard library only.
-An NPZ is known by its SHA-256. Where its sidecar records that digest, the sidecar says what it was made
-from; where not, somebody else wrote it, and all that can be asked is whether it is whole and of schema 3.
+An NPZ is identified by its SHA-256. If its sidecar records that digest, the sidecar says what it was made
+from. Otherwise it is foreign: another program wrote it, and all that can be checked is whether it is complete
+and of schema 3.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from typing import List, NamedTuple, Optional
+from typing import NamedTuple
 
-from ansible.module_utils.survivor_npz.common.digest import Digests, digests_of
+from ansible.module_utils.survivor_npz.common import json_object
+from ansible.module_utils.survivor_npz.common.digest import Digests, digests_of, short
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
-from ansible.module_utils.survivor_npz.npz import schema, sidecar
-from ansible.module_utils.survivor_npz.npz.sidecar import Sidecar
-from ansible.module_utils.survivor_npz.switch.names import Names
-from ansible.module_utils.survivor_npz.switch.pin import is_pinned
-
-MISSING, NEWER, CONTENT, SCHEMA = "missing", "newer", "content", "schema"
-CORRUPT, PINNED, FORCED, FRESH = "corrupt", "pinned", "forced", "fresh"
-NO_CONVERSION = (PINNED, FRESH)
-
-_UNKNOWN_SOURCE = (
-    "{} has no sidecar of ours, so its source is unknown and it is left as it is. If the old converter wrote "
-    "it, it calls hybrid survivors java_lcg: convert once with force."
+from ansible.module_utils.survivor_npz.npz.inspect import read_whole
+from ansible.module_utils.survivor_npz.npz.schema import CONVERTER_VERSION, SCHEMA_VERSION
+from ansible.module_utils.survivor_npz.npz.sidecar import (
+    Sidecar,
+    is_by_old_converter,
+    records_npz,
+    source_of,
 )
+from ansible.module_utils.survivor_npz.switch.names import Names
+from ansible.module_utils.survivor_npz.switch.pin import is_pinned, read_pin
+
+MISSING, NEWER, CONTENT, SCHEMA, CORRUPT = "missing", "newer", "content", "schema", "corrupt"
+OLD_CONVERTER, PINNED, FORCED, FRESH = "old_converter", "pinned", "forced", "fresh"
+_NO_CONVERSION = (PINNED, FRESH)
 
 
 class Live(NamedTuple):
-    """The live NPZ: digests, and whether a symlink leads to it."""
+    """The live NPZ: digests and stat, and whether a symlink leads to it."""
 
     digests: Digests
-    mode: int
-    uid: int
-    gid: int
+    status: os.stat_result
     is_symlink: bool
 
 
@@ -43,63 +44,59 @@ class Decision(NamedTuple):
 
     Attributes:
         reason: one of the words above.
-        why: the same as a sentence.
+        why: the reason as a sentence.
         live: the NPZ that is there, None for none.
         sidecar: the sidecar that records this very NPZ, None for none.
-        former: the sidecar in the sidecar's place, whosever it is.
-        notes: what else was noticed.
+        former: the sidecar on disk, whoever wrote it.
+        warnings: what the operator has to know about an NPZ that is kept.
+        foreign: whether a foreign NPZ is kept.
         schema_version, survivor_count: of the live NPZ, as far as known.
     """
 
     reason: str
     why: str
-    live: Optional[Live]
-    sidecar: Optional[Sidecar]
-    former: Optional[Sidecar]
-    notes: List[str]
-    schema_version: Optional[int]
-    survivor_count: Optional[int]
+    live: Live | None = None
+    sidecar: Sidecar | None = None
+    former: Sidecar | None = None
+    warnings: tuple[str, ...] = ()
+    foreign: bool = False
+    schema_version: int | None = None
+    survivor_count: int | None = None
 
     @property
     def converts(self) -> bool:
-        """Whether this reason asks for a conversion."""
-        return self.reason not in NO_CONVERSION
+        """Whether this reason calls for a conversion."""
+        return self.reason not in _NO_CONVERSION
 
 
-def look_at_live(path: str) -> Optional[Live]:
-    """The live NPZ, None where there is none.
+def look_at_live(path: str) -> Live | None:
+    """The live NPZ, None if there is none.
 
     Raises:
         ConvertError: dest_not_a_file, dest_unreadable, no_directory.
     """
     directory = os.path.dirname(path)
+    if not os.path.isdir(directory):
+        raise ConvertError(
+            "no_directory", f"{directory} is not a directory. Create it or correct dest, then run again."
+        )
+    is_symlink = os.path.islink(path)
     try:
-        status = os.lstat(path)
-        is_symlink = stat.S_ISLNK(status.st_mode)
-        if is_symlink:
-            status = os.stat(path)
+        status = os.stat(path)
         if stat.S_ISREG(status.st_mode):
-            return Live(
-                digests_of(path), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, is_symlink
-            )
+            return Live(digests_of(path), status, is_symlink)
     except FileNotFoundError:
-        if os.path.islink(path):
+        if is_symlink:
             raise symlink_refusal(path) from None
-        if not os.path.isdir(directory):
-            raise ConvertError(
-                "no_directory", f"{directory} is not there. Create it, then run again."
-            ) from None
         return None
-    except NotADirectoryError:
-        raise ConvertError("no_directory", f"{directory} is no directory. Mend the path in dest.") from None
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConvertError(
             "dest_unreadable", f"{path}: {reason}. Make it readable, or move it away."
         ) from error
-    kind = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
+    kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
     raise ConvertError(
-        "dest_not_a_file", f"{path} is {kind}. dest must name the NPZ itself; move what is there away."
+        "dest_not_a_file", f"{path} is {kind}. Let dest name the NPZ itself, or move that away."
     )
 
 
@@ -112,99 +109,118 @@ def symlink_refusal(path: str) -> ConvertError:
     )
 
 
-def belonging_sidecar(names: Names, sha256: str) -> Optional[Sidecar]:
+def belonging_sidecar(names: Names, sha256: str) -> Sidecar | None:
     """The sidecar that records this NPZ, wherever a crash may have left it."""
     for path in (names.sidecar, names.pending(sha256), names.sidecar_previous):
-        found = sidecar.load(path)
-        if sidecar.records_npz(found, sha256):
+        found = json_object.load(path)
+        if records_npz(found, sha256):
             return found
     return None
 
 
-def decide(names: Names, source: os.stat_result, force: bool, prng_encoding: str) -> Decision:
+def decide(names: Names, src: str, source: os.stat_result, force: bool, prng_encoding: str) -> Decision:
     """Decide by stats and the small files.
 
     Args:
-        source: stat of the JSON.
+        src, source: path and stat of the JSON.
 
     Raises:
         ConvertError: as look_at_live.
     """
     live = look_at_live(names.live)
-    former = sidecar.load(names.sidecar)
+    former = json_object.load(names.sidecar)
     if live is None:
-        return Decision(MISSING, f"there is no {names.name}", None, None, former, [], None, None)
-    known = belonging_sidecar(names, live.digests.sha256)
-    state = _judge(names, live, known, source, prng_encoding)
-    if force and not state.converts:
-        return state._replace(reason=FORCED, why="the operator asked", former=former)
-    return state._replace(former=former)
+        return Decision(MISSING, f"there is no {names.name}", former=former)
+    decision = _judge(names, live, former, (src, source.st_size, source.st_mtime_ns), prng_encoding)
+    if force and not decision.converts:
+        return decision._replace(reason=FORCED, why="the operator asked for it", warnings=(), foreign=False)
+    return decision
 
 
 def _judge(
-    names: Names, live: Live, known: Optional[Sidecar], source: os.stat_result, prng_encoding: str
+    names: Names, live: Live, former: Sidecar | None, source: tuple[str, int, int], prng_encoding: str
 ) -> Decision:
     """The first reason that holds, in the order of the table."""
-    now = (source.st_size, source.st_mtime_ns)
-    fault = None
+    sha256 = live.digests.sha256
+    known = belonging_sidecar(names, sha256)
+    fault, is_old = None, False
+    encoding = known.get("prng_encoding") if known else prng_encoding
     if known:
         version, count = known.get("schema_version"), known.get("survivor_count")
     else:
-        from ansible.module_utils.survivor_npz.npz.inspect import read_whole  # noqa: PLC0415 - a rare need
-
         info = read_whole(names.live)
         version, count, fault = info.schema_version, info.survivor_count, info.fault
-    encoding = known.get("prng_encoding") if known else prng_encoding
-    lead = source.st_mtime_ns - live.digests.mtime_ns
+        is_old = is_by_old_converter(former, live.digests.size, count, source)
+    pinned = fault is None and is_pinned(names, sha256, source[1:])
+    lead = source[2] - live.digests.mtime_ns
     table = (
         (
             PINNED,
-            fault is None and is_pinned(names, live.digests.sha256, now),
-            "a rollback put this NPZ there, and the JSON is still the one that it ignored",
+            pinned,
+            "a rollback activated this NPZ, and the JSON that it ignores has not changed",
         ),
         (NEWER, lead > 0, f"the JSON is {lead / 1e9:.9g} s newer than the NPZ"),
-        (CORRUPT, fault is not None, f"the NPZ can't be read whole ({fault})"),
-        (SCHEMA, version != schema.SCHEMA_VERSION, f"the NPZ is not schema {schema.SCHEMA_VERSION}"),
+        (CORRUPT, fault is not None, f"the NPZ is damaged or incomplete ({fault})"),
+        (SCHEMA, version != SCHEMA_VERSION, f"the NPZ is not schema {SCHEMA_VERSION}"),
         (SCHEMA, encoding != prng_encoding, f"prng_type is encoded with the table {encoding}"),
+        (OLD_CONVERTER, is_old, "the old converter, which labels hybrids java_lcg, made the NPZ"),
         (
             CONTENT,
-            known is not None and sidecar.source_of(known) != now,
-            "the JSON is not the one that the NPZ was made from",
+            not pinned and read_pin(names).get("sha256") == sha256,
+            "the NPZ that is live on purpose was not made from this JSON",
         ),
-        (FRESH, known is None, "the NPZ is whole, of schema 3 and not older than the JSON"),
+        (
+            CONTENT,
+            known is not None and source_of(known) != source[1:],
+            "the NPZ was made from another state of the JSON",
+        ),
+        (FRESH, known is None, "the NPZ is complete, of schema 3 and not older than the JSON"),
         (FRESH, True, "the NPZ was made from this JSON"),
     )
     reason, why = next((reason, why) for reason, holds, why in table if holds)
-    notes = [_UNKNOWN_SOURCE.format(names.live)] if reason == FRESH and known is None else []
-    return Decision(reason, why, live, known, None, notes, version, count)
+    foreign = reason == FRESH and known is None
+    warnings = (_foreign_warning(names, sha256, former),) if foreign else ()
+    return Decision(reason, why, live, known, former, warnings, foreign, version, count)
+
+
+def _foreign_warning(names: Names, sha256: str, former: Sidecar | None) -> str:
+    recorded = (former or {}).get("npz_sha256")
+    evidence = "it has no sidecar of this project"
+    if isinstance(recorded, str):
+        evidence = f"its SHA-256 is {short(sha256)}, and its sidecar records {short(recorded)}"
+    return (
+        f"{names.live} was written by another program ({evidence}). It is kept, because its "
+        "source is unknown; if the old converter wrote it, it labels hybrids java_lcg. To replace it with a "
+        "conversion of the JSON, run once with -e survivor_npz_force=true."
+    )
 
 
 class Staged(NamedTuple):
-    """A conversion that a dead run left staged."""
+    """A conversion that an interrupted run left staged."""
 
     path: str
     sidecar: Sidecar
     digests: Digests
 
 
-def find_staged(names: Names, source: os.stat_result, prng_encoding: str) -> Optional[Staged]:
-    """What a dead run staged from today's JSON, whole: no second conversion is needed. None for nothing."""
+def find_staged(names: Names, source: os.stat_result, prng_encoding: str) -> Staged | None:
+    """What an interrupted run staged, complete, from this JSON: it need not be converted again."""
     now = (source.st_size, source.st_mtime_ns)
+    wanted = {
+        "prng_encoding": prng_encoding,
+        "schema_version": SCHEMA_VERSION,
+        "converter_version": CONVERTER_VERSION,
+    }
     for prefix, path in names.pending_files().items():
-        pending = sidecar.load(path)
-        if not pending or sidecar.source_of(pending) != now:
+        pending = json_object.load(path)
+        if not pending or source_of(pending) != now or not wanted.items() <= pending.items():
             continue
         sha256 = str(pending.get("npz_sha256"))
-        made_alike = (
-            pending.get("prng_encoding") == prng_encoding
-            and pending.get("schema_version") == schema.SCHEMA_VERSION
-            and pending.get("converter_version") == schema.CONVERTER_VERSION
-        )
         staged = names.staged(sha256)
         try:
-            digests = digests_of(staged) if made_alike and sha256.startswith(prefix) else None
+            digests = digests_of(staged) if sha256.startswith(prefix) else None
         except OSError:
             continue
-        if digests and digests.sha256 == sha256 and sidecar.records_npz(pending, sha256):
+        if digests and digests.sha256 == sha256 and records_npz(pending, sha256):
             return Staged(staged, pending, digests)
     return None

@@ -1,4 +1,4 @@
-"""Are numpy and orjson there, and new enough?"""
+"""Demand numpy and orjson, new enough."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import sys
 
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
 
-# Older orjson lets deep nesting overrun the stack: the process would die by a signal.
-NEEDED = {"numpy": (1, 24), "orjson": (3, 9, 15)}
+# Deep nesting overruns the stack of an older orjson and kills the process.
+_NEEDED = {"numpy": (1, 24), "orjson": (3, 9, 15)}
 
 
 def demand_libraries() -> None:
-    """Import both.
+    """Import both libraries.
 
     Raises:
-        ConvertError: library_missing or library_too_old, with the interpreter and the command that helps.
+        ConvertError: library_missing or library_too_old, with the interpreter and the command to run.
     """
-    for name, floor in NEEDED.items():
+    for name, floor in _NEEDED.items():
         needed = ".".join(map(str, floor))
         remedy = f"Install it for that interpreter: {sys.executable} -m pip install '{name}>={needed}'"
         try:
@@ -29,5 +29,5 @@ def demand_libraries() -> None:
             ) from error
         if tuple(map(int, re.findall(r"\d+", found)[: len(floor)])) < floor:
             raise ConvertError(
-                "library_too_old", f"{sys.executable} has {name} {found}, and {needed} is needed. {remedy}"
+                "library_too_old", f"{sys.executable} has {name} {found}, but {needed} is needed. {remedy}"
             )

@@ -1,10 +1,10 @@
-"""Read segments of the file into one shared map: any number of workers, the same arrays."""
+"""Read segments of the file into one shared map: the same arrays from any number of workers."""
 
 from __future__ import annotations
 
 import errno
 import mmap
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from ansible.module_utils.survivor_npz.arrays.arrays import make_arrays
@@ -15,15 +15,15 @@ from ansible.module_utils.survivor_npz.survivors.pieces import BrokenError, Gap,
 from ansible.module_utils.survivor_npz.survivors.repeats import Splitter
 from numpy.typing import NDArray
 
-# No record that passes the checks of a piece is shorter: it has a seed, a skip mode and a PRNG.
+# No shorter record passes the checks: it has a seed, a skip mode and a PRNG.
 _SHORTEST_RECORD = 32
 _PAGE = mmap.PAGESIZE
-# Linux; Python names it from 3.13 on. Pages are taken when they are written, not when they are mapped.
+# Linux; named in Python from 3.13 on. Memory is taken when pages are written, not when they are mapped.
 _MAP_NORESERVE = 0x4000
 
 
 class Segment(NamedTuple):
-    """Bytes [start, end) of the file, which holds at most `capacity` records that are good."""
+    """Bytes [start, end) of the file, with at most `capacity` good records."""
 
     start: int
     end: int
@@ -31,28 +31,28 @@ class Segment(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What reading a segment gave; `broken` is where its text stopped being JSON."""
+    """What was read from a segment; `broken` is where its text stopped being JSON, None for nowhere."""
 
     tally: Tally
     stored: int
-    broken: Optional[int]
+    broken: int | None
 
 
-def plan_segments(start: int, gaps: List[Gap], end: int) -> List[Segment]:
-    """Segments from `start` to `end`, parted by the gaps."""
+def plan_segments(start: int, gaps: list[Gap], end: int) -> list[Segment]:
+    """Segments from `start` to `end`, separated by the gaps."""
     starts, ends = [start, *(gap.start for gap in gaps)], [*(gap.end for gap in gaps), end]
     return [Segment(low, high, (high - low) // _SHORTEST_RECORD + 1) for low, high in zip(starts, ends)]
 
 
 class Store:
-    """An anonymous map that forked workers share, with room for the 22 columns of each segment.
+    """An anonymous map that forked workers share, with space for the 22 columns of each segment.
 
     Raises:
-        MemoryError: the map can't be had.
+        MemoryError: there is not enough address space.
     """
 
-    def __init__(self, segments: List[Segment]) -> None:
-        self._offsets: List[Tuple[Segment, int]] = []
+    def __init__(self, segments: list[Segment]) -> None:
+        self._offsets: list[tuple[Segment, int]] = []
         size = 0
         for segment in segments:
             self._offsets.append((segment, size))
@@ -65,10 +65,10 @@ class Store:
                 raise MemoryError from error
             raise
 
-    def columns(self, number: int) -> Dict[str, NDArray[Any]]:
+    def columns(self, number: int) -> dict[str, NDArray[Any]]:
         """The columns of a segment, by array name, as long as its capacity."""
         segment, offset = self._offsets[number]
-        columns: Dict[str, NDArray[Any]] = {}
+        columns: dict[str, NDArray[Any]] = {}
         for field in FIELDS:
             columns[field.array] = np.frombuffer(self._map, field.dtype, segment.capacity, offset)
             offset += segment.capacity * field.itemsize
@@ -85,8 +85,8 @@ class Reading(NamedTuple):
     piece_bytes: int
 
 
-def read_segment(how: Reading, segment: Segment, columns: Dict[str, NDArray[Any]]) -> Result:
-    """Read one segment into its columns. Nothing is stored behind the first piece with a fault.
+def read_segment(how: Reading, segment: Segment, columns: dict[str, NDArray[Any]]) -> Result:
+    """Read one segment into its columns. Nothing is stored after the first piece with a fault.
 
     Raises:
         ConvertError: as Source.read.

@@ -1,4 +1,4 @@
-"""Forked workers that take numbered tasks and answer in a few bytes; bulk data goes through shared memory."""
+"""Forked workers that take numbered tasks and answer briefly; bulk data goes through shared memory."""
 
 from __future__ import annotations
 
@@ -9,28 +9,27 @@ import pickle
 import select
 import signal
 import struct
-from typing import Any, Callable, Dict, List, NoReturn, Tuple
+from typing import Any, Callable, NoReturn
 
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
 
 _PR_SET_PDEATHSIG = 1
 _HEADER = struct.Struct("<IQ")
 _TASK = struct.Struct("<I")
-# All tasks wait in one pipe, which must hold them before anybody reads: 64 KiB by default.
+# All tasks are in one pipe before anybody reads it. It holds 64 KiB by default.
 MOST_TASKS = 8192
 
 Task = Callable[[int], Any]
 
 
-def run_tasks(task: Task, count: int, workers: int, meanwhile: Callable[[], None]) -> List[Any]:
+def run_tasks(task: Task, count: int, workers: int, meanwhile: Callable[[], object]) -> list[Any]:
     """Return [task(0), …, task(count - 1)], computed by at most `workers` forked processes.
 
-    With one worker nothing is forked. A worker dies with this process. `meanwhile` is called once, in this
-    process, while the workers work.
+    With one worker nothing is forked. A worker ends with this process. `meanwhile` is called once, in this
+    process, while they work.
 
     Raises:
-        ConvertError: as a task raised it, the one with the lowest number first; `worker_killed` where a
-            worker was killed or failed.
+        ConvertError: of the task with the lowest number that raised one; `worker_killed` or `worker_failed`.
     """
     if workers <= 1 or count <= 1:
         meanwhile()
@@ -38,7 +37,7 @@ def run_tasks(task: Task, count: int, workers: int, meanwhile: Callable[[], None
     tasks_read, tasks_write = os.pipe()
     os.write(tasks_write, b"".join(map(_TASK.pack, range(count))))
     os.close(tasks_write)
-    pipes: Dict[int, int] = {}
+    pipes: dict[int, int] = {}
     try:
         for _ in range(min(workers, count)):
             pid, answers = _fork(task, tasks_read, list(pipes))
@@ -52,7 +51,7 @@ def run_tasks(task: Task, count: int, workers: int, meanwhile: Callable[[], None
             os.close(answers)
 
 
-def _fork(task: Task, tasks: int, others: List[int]) -> Tuple[int, int]:
+def _fork(task: Task, tasks: int, others: list[int]) -> tuple[int, int]:
     answers_read, answers_write = os.pipe()
     parent = os.getpid()
     try:
@@ -61,7 +60,7 @@ def _fork(task: Task, tasks: int, others: List[int]) -> Tuple[int, int]:
         os.close(answers_read)
         os.close(answers_write)
         raise ConvertError(
-            "worker_failed", f"No worker process can be started: {error.strerror}. Run again with workers: 1."
+            "worker_failed", f"Can't start a worker process: {error.strerror}. Run again with workers: 1."
         ) from error
     if not pid:
         _work(task, tasks, answers_write, [answers_read, *others], parent)
@@ -69,8 +68,8 @@ def _fork(task: Task, tasks: int, others: List[int]) -> Tuple[int, int]:
     return pid, answers_read
 
 
-def _work(task: Task, tasks: int, answers: int, unneeded: List[int], parent: int) -> NoReturn:
-    """A worker's life. It never returns into its parent's code."""
+def _work(task: Task, tasks: int, answers: int, unneeded: list[int], parent: int) -> NoReturn:
+    """Run a worker. It never returns into its parent's code."""
     status = 1
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -91,19 +90,19 @@ def _work(task: Task, tasks: int, answers: int, unneeded: List[int], parent: int
         os._exit(status)
 
 
-def _answer(task: Task, number: int) -> Tuple[str, Any]:
+def _answer(task: Task, number: int) -> tuple[str, Any]:
     try:
         return "done", task(number)
     except ConvertError as error:
         return "refused", (error.code, error.message)
     except MemoryError:
         return "refused", ("no_memory", "A worker ran out of memory. Run again with workers: 1.")
-    except Exception as error:  # an answer, or the parent would only see a silent death
+    except Exception as error:  # otherwise the parent would not know why the worker ended
         return "refused", ("worker_failed", f"A worker failed: {type(error).__name__}: {error}. Report this.")
 
 
-def _collect(pipes: Dict[int, int], count: int) -> List[Any]:
-    answers: Dict[int, Tuple[str, Any]] = {}
+def _collect(pipes: dict[int, int], count: int) -> list[Any]:
+    answers: dict[int, tuple[str, Any]] = {}
     buffers = {answers_of: bytearray() for answers_of in pipes}
     waiting = set(pipes)
     while waiting:
@@ -116,7 +115,7 @@ def _collect(pipes: Dict[int, int], count: int) -> List[Any]:
             waiting.discard(ready)
             _check_end(pipes[ready])
     if len(answers) < count:
-        raise ConvertError("worker_failed", "A worker ended without its answer. Run again with workers: 1.")
+        raise ConvertError("worker_failed", "A worker ended without an answer. Run again with workers: 1.")
     for number in range(count):
         kind, value = answers[number]
         if kind == "refused":
@@ -124,7 +123,7 @@ def _collect(pipes: Dict[int, int], count: int) -> List[Any]:
     return [answers[number][1] for number in range(count)]
 
 
-def _unpack(buffer: bytearray, answers: Dict[int, Tuple[str, Any]]) -> None:
+def _unpack(buffer: bytearray, answers: dict[int, tuple[str, Any]]) -> None:
     while len(buffer) >= _HEADER.size:
         number, length = _HEADER.unpack_from(buffer)
         end = _HEADER.size + length
@@ -136,13 +135,13 @@ def _unpack(buffer: bytearray, answers: Dict[int, Tuple[str, Any]]) -> None:
 
 
 def _check_end(pid: int) -> None:
-    """Look how a worker ended, without reaping it."""
+    """Raise if a worker failed; do not reap it."""
     info = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     if info is None or (info.si_code == os.CLD_EXITED and info.si_status == 0):
         return
     if info.si_code == os.CLD_EXITED:
         raise ConvertError(
-            "worker_failed", f"A worker ended with {info.si_status}. Run again with workers: 1."
+            "worker_failed", f"A worker ended with exit code {info.si_status}. Run again with workers: 1."
         )
     name = signal.Signals(info.si_status).name
     cause = " (out of memory? see dmesg)" if info.si_status == signal.SIGKILL else ""

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """What a hooked script calls: prepare the fleet, then start the script again under the supervisor.
 
 Runs as a plain file (`python3 -I entry.py`) and needs only the standard library. It never returns to the

@@ -12,7 +12,6 @@ import socket
 import stat
 import sys
 import time
-from importlib import metadata
 from typing import Any
 
 from ansible.module_utils.survivor_npz.common.accounts import group_id, group_name, user_id, user_name
@@ -65,6 +64,8 @@ def library_version(name: str) -> str | None:
     """Version of a Python library that this interpreter would import, None if it has none."""
     if importlib.util.find_spec(name) is None:
         return None
+    from importlib import metadata  # noqa: PLC0415 - slow, and asked on the coordinator only
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

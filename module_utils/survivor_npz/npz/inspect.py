@@ -1,6 +1,6 @@
-"""Facts of an NPZ without numpy: its arrays by their headers, and whether it can be read whole.
+"""Facts of an NPZ without numpy: its arrays by their headers, and whether all of it can be read.
 
-Standard library only: it runs on bare rigs. Content, however bad, never raises; it becomes a `fault`.
+Standard library only: rigs need no numpy. Bad content never raises; it becomes a `fault`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import ast
 import re
 import struct
 import zipfile
-from typing import IO, Dict, NamedTuple, Optional, Tuple
+from typing import IO, NamedTuple
 
 from ansible.module_utils.survivor_npz.npz.schema import FIELDS
 
@@ -17,34 +17,35 @@ _MAGIC = b"\x93NUMPY"
 _HEADER_LIMIT = 1 << 16
 _BLOCK = 1 << 20
 _DTYPE = re.compile(r"[<>|=]?([biufcSU])(\d{1,9})")
+_END = struct.Struct("<4s8x2I2x")
 
 _SCHEMA_3 = {field.array: field.dtype for field in FIELDS}
 _SCHEMA_1 = {"seeds", "forward_matches", "reverse_matches"}
 
-Arrays = Dict[str, Tuple[str, Tuple[int, ...]]]
+Arrays = dict[str, tuple[str, tuple[int, ...]]]
 
 
 class NpzInfo(NamedTuple):
-    """What the headers of an NPZ say.
+    """What is known of an NPZ.
 
     Attributes:
         schema_version: 3 (the 22 arrays), 1 (three arrays), 0 (the January version), None (anything else).
-        survivor_count: elements of `seeds`, None where there is no such one-dimensional array.
+        survivor_count: elements of `seeds`, None if there is no such one-dimensional array.
         arrays: name to (dtype string, shape).
-        fault: why the file can't be read as NPZ, None where it can.
+        fault: why the file can't be read as NPZ, else None.
     """
 
-    schema_version: Optional[int]
-    survivor_count: Optional[int]
+    schema_version: int | None
+    survivor_count: int | None
     arrays: Arrays
-    fault: Optional[str]
+    fault: str | None
 
 
 class _FaultError(Exception):
-    """The content is no whole NPZ."""
+    """The file is not an NPZ, or not a complete one."""
 
 
-def _read_header(file: IO[bytes], name: str) -> Tuple[str, Tuple[int, ...]]:
+def _read_header(file: IO[bytes], name: str) -> tuple[str, tuple[int, ...]]:
     start = file.read(8)
     if start[:6] != _MAGIC or len(start) < 8:
         raise _FaultError(f"{name} is not a numpy array")
@@ -55,15 +56,15 @@ def _read_header(file: IO[bytes], name: str) -> Tuple[str, Tuple[int, ...]]:
     header = ast.literal_eval(file.read(length).decode("latin-1").strip())
     descr, shape = header["descr"], header["shape"]
     if not isinstance(descr, str) or not all(isinstance(n, int) and n >= 0 for n in shape):
-        raise _FaultError(f"{name} holds {descr!r} of shape {shape!r}")
+        raise _FaultError(f"{name} contains {descr!r} of shape {shape!r}")
     return descr, tuple(shape)
 
 
-def _payload(descr: str, shape: Tuple[int, ...], name: str) -> int:
+def _payload(descr: str, shape: tuple[int, ...], name: str) -> int:
     """Bytes that an array of this dtype and shape takes."""
     match = _DTYPE.fullmatch(descr)
     if not match:
-        raise _FaultError(f"{name} holds {descr!r}, which is no plain number or text")
+        raise _FaultError(f"{name} contains {descr!r}, which is neither numbers nor text")
     size = int(match[2]) * (4 if match[1] == "U" else 1)
     for length in shape:
         size *= length
@@ -80,24 +81,37 @@ def _drain(file: IO[bytes]) -> int:
         total += len(block)
 
 
+def _demand_bounds(file: IO[bytes], archive: zipfile.ZipFile) -> None:
+    """Refuse bytes before the zip's start or after its end, which `zipfile` ignores."""
+    end = file.seek(0, 2) - _END.size - len(archive.comment)
+    file.seek(end)
+    magic, size, offset = _END.unpack(file.read(_END.size))
+    if magic != b"PK\5\6":
+        raise _FaultError("there are bytes after the end of the zip")
+    starts = [entry.header_offset for entry in archive.infolist()]
+    if offset + size != end or min(starts, default=0) != 0:
+        raise _FaultError("there are bytes before the start of the zip")
+
+
 def _scan(path: str, whole: bool) -> Arrays:
     arrays: Arrays = {}
-    with zipfile.ZipFile(path) as archive:
+    with open(path, "rb") as opened, zipfile.ZipFile(opened) as archive:
+        _demand_bounds(opened, archive)
         for entry in archive.infolist():
             name = entry.filename[:-4] if entry.filename.endswith(".npy") else entry.filename
             if name in arrays:
-                raise _FaultError(f"{name} is there twice")
+                raise _FaultError(f"{name} appears twice")
             with archive.open(entry) as file:
                 descr, shape = arrays[name] = _read_header(file, name)
                 if not whole:
                     continue
                 wanted, found = _payload(descr, shape, name), _drain(file)
                 if wanted != found:
-                    raise _FaultError(f"{name} has {found} bytes of data where its header asks for {wanted}")
+                    raise _FaultError(f"{name} has {found} bytes of data, but its header requires {wanted}")
     return arrays
 
 
-def _schema_of(arrays: Arrays) -> Optional[int]:
+def _schema_of(arrays: Arrays) -> int | None:
     if {name: descr for name, (descr, _shape) in arrays.items()} == _SCHEMA_3:
         shapes = {shape for _descr, shape in arrays.values()}
         return 3 if len(shapes) == 1 and len(shapes.pop()) == 1 else None
@@ -121,10 +135,5 @@ def read_info(path: str) -> NpzInfo:
 
 
 def read_whole(path: str) -> NpzInfo:
-    """As `read_info`, but every byte is read: zip structure, CRC of each array, length against shape."""
+    """Like `read_info`, but read every byte: zip structure, CRC of each array, length against shape."""
     return _info(path, whole=True)
-
-
-def check_whole(path: str) -> Optional[str]:
-    """Why the NPZ can't be read whole, None where it can."""
-    return read_whole(path).fault

@@ -2,64 +2,95 @@
 
 from __future__ import annotations
 
+import datetime
+import hashlib
 import json
+import os
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
-from ansible.module_utils.survivor_npz.common import json_object as smallfile
 from ansible.module_utils.survivor_npz.npz import schema
 
-Sidecar = Dict[str, Any]
+Sidecar = dict[str, Any]
+
+_OLD_CONVERTER = 3  # its last major version
+_KINDS = {"source": dict, "left_out": dict, "defaulted": dict, "warnings": list, "survivor_count": int}
 
 
-def load(path: str) -> Optional[Sidecar]:
-    """A sidecar, of whatever program; None where there is none that can be read."""
-    return smallfile.load(path)
-
-
-def records_npz(content: Optional[Sidecar], sha256: str) -> bool:
-    """Whether a sidecar is one of ours, whole, and records the NPZ with this SHA-256."""
+def records_npz(content: Sidecar | None, sha256: str) -> bool:
+    """Whether a sidecar is complete and records the NPZ with this SHA-256. Only this project's do."""
     if not content or content.get("npz_sha256") != sha256:
         return False
-    kinds = {"source": dict, "left_out": dict, "defaulted": dict, "warnings": list, "survivor_count": int}
-    whole = all(isinstance(content.get(key), kind) for key, kind in kinds.items())
-    return whole and source_of(content) is not None and isinstance(content["source"].get("sha256"), str)
+    complete = all(isinstance(content.get(key), kind) for key, kind in _KINDS.items())
+    return complete and source_of(content) is not None and isinstance(content["source"].get("sha256"), str)
 
 
-def source_of(sidecar: Optional[Sidecar]) -> Optional[Tuple[int, int]]:
-    """(size, mtime in ns) of the JSON that a sidecar of ours records."""
-    source = sidecar.get("source") if sidecar else None
+def source_of(content: Sidecar | None) -> tuple[int, int] | None:
+    """(size, mtime in ns) of the JSON that a sidecar or a pin records; None if it records none."""
+    source = content.get("source") if content else None
     if not isinstance(source, dict):
         return None
     size, mtime_ns = source.get("size"), source.get("mtime_ns")
     return (size, mtime_ns) if isinstance(size, int) and isinstance(mtime_ns, int) else None
 
 
-def arrays_by_group() -> Dict[str, List[str]]:
-    """The names of the arrays as the pipeline's tools list them."""
-    groups: Dict[str, List[str]] = {}
+def is_by_old_converter(
+    content: Sidecar | None, npz_size: int, survivor_count: int | None, source: tuple[str, int, int]
+) -> bool:
+    """Whether a sidecar shows that the old converter made the live NPZ from this JSON.
+
+    Args:
+        npz_size, survivor_count: bytes of the live NPZ and length of its arrays.
+        source: path, size and mtime in ns of the JSON.
+    """
+    if not content or "npz_sha256" in content or survivor_count is None:
+        return False
+    path, size, mtime_ns = source
+    major = str(content.get("version")).partition(".")[0]
+    try:
+        # A local time. In the hour that a clock change repeats, assume the later one.
+        made = datetime.datetime.fromisoformat(content["converted_at"]).replace(fold=1)
+        made_after = made.timestamp() >= mtime_ns // 1000 / 1e6
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):
+        return False
+    return (
+        major.isdecimal()
+        and int(major) <= _OLD_CONVERTER
+        and os.path.basename(str(content.get("source_file"))) == os.path.basename(path)
+        and content.get("input_size_bytes") == size
+        and content.get("output_size_bytes") == npz_size
+        and content.get("survivor_count") == survivor_count
+        and made_after
+    )
+
+
+def _groups() -> dict[str, list[str]]:
+    """The names of the arrays by group, as the pipeline's tools list them."""
+    groups: dict[str, list[str]] = {}
     for field in schema.FIELDS:
         groups.setdefault(field.group, []).append(field.array)
     return groups
 
 
 def compose(
+    data: bytes,
     *,
-    source: Dict[str, Any],
+    source: dict[str, Any],
     output: str,
-    sha256: str,
-    sha1: str,
-    size: int,
     survivor_count: int,
     prng_encoding: str,
-    matches: Dict[str, str],
-    ranges: Dict[str, Any],
-    left_out: Dict[str, int],
-    defaulted: Dict[str, int],
-    warnings: List[str],
-    notes: List[str],
+    matches: dict[str, str],
+    found: dict[str, Any],
 ) -> Sidecar:
-    """The content. The first keys are those that the pipeline's own tools know."""
+    """The content of a sidecar. The first keys are those that the pipeline's own tools know.
+
+    Args:
+        data: the bytes of the NPZ.
+        source: path, size, mtime_ns and sha256 of the JSON.
+        output: path of the live NPZ.
+        matches: which key of the JSON filled each match array.
+        found: left_out, left_out_more, defaulted, warnings, notes, ranges.
+    """
     return {
         "version": schema.CONVERTER_VERSION,
         "source_file": source["path"],
@@ -67,11 +98,11 @@ def compose(
         "survivor_count": survivor_count,
         "forward_matches_source": matches["forward_matches"],
         "reverse_matches_source": matches["reverse_matches"],
-        "arrays": arrays_by_group(),
+        "arrays": _groups(),
         "array_count": len(schema.FIELDS),
         "input_size_bytes": source["size"],
-        "output_size_bytes": size,
-        "compression_ratio": round(source["size"] / size, 3),
+        "output_size_bytes": len(data),
+        "compression_ratio": round(source["size"] / len(data), 3),
         "converted_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "encodings": {
             "skip_mode": schema.SKIP_MODES,
@@ -80,14 +111,10 @@ def compose(
         "schema_version": schema.SCHEMA_VERSION,
         "converter_version": schema.CONVERTER_VERSION,
         "prng_encoding": prng_encoding,
-        "npz_sha256": sha256,
-        "npz_sha1": sha1,
+        "npz_sha256": hashlib.sha256(data).hexdigest(),
+        "npz_sha1": hashlib.sha1(data, usedforsecurity=False).hexdigest(),
         "source": source,
-        "left_out": left_out,
-        "defaulted": defaulted,
-        "warnings": warnings,
-        "notes": notes,
-        "ranges": {name: list(ends) for name, ends in ranges.items()},
+        **found,
     }
 
 

@@ -1,34 +1,36 @@
 """Write the NPZ: the same arrays give the same bytes, whatever the clock, the path or the machine's load.
 
-The zip is put together here rather than by `zipfile`, so that columns can be deflated side by side in
-threads (zlib lets go of the interpreter) and no clock or path gets into it.
+The zip is assembled here because `zipfile` deflates one member after the other and cannot take one that is
+deflated already: equal columns are deflated once, the others in parallel threads.
 """
 
 from __future__ import annotations
 
+import hashlib
 import struct
-import threading
 import zlib
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
 from ansible.module_utils.survivor_npz.npz.schema import FIELDS, SEED, Field
 from numpy.typing import NDArray
 
-_LOCAL = struct.Struct("<4s5H3I2H")
-_CENTRAL = struct.Struct("<4s6H3I5H2I")
+# Of a zip: what local headers and directory entries share, the rest of an entry, the end record.
+_ENTRY = struct.Struct("<5H3I2H")
+_CENTRAL = struct.Struct("<3H2I")
 _END = struct.Struct("<4s4H2IH")
 _VERSION = 20
+_MADE_BY = struct.pack("<H", 3 << 8 | _VERSION)  # Unix
 _DEFLATED = 8
 _DATE = (1 << 5) | 1  # 1980-01-01, the zip format's zero
-_UNIX = 3 << 8
 _MODE = 0o600 << 16
 _HEADER_ALIGN = 64
 
-# (level, memory): as savez_compressed does it.
+# (level, memory) of savez_compressed.
 _USUAL = (zlib.Z_DEFAULT_COMPRESSION, zlib.DEF_MEM_LEVEL)
-# Seeds that ascend without repeats in short steps: a long search finds no better matches, at nine times
-# the cost.
+# For seeds that ascend in short steps without repeats: the default level takes nine times as long and
+# finds no better matches.
 _DENSE = (1, 9)
 _SHORT_STEP = 4
 
@@ -36,13 +38,13 @@ Columns = Callable[[Field], NDArray[Any]]
 
 
 class Member(NamedTuple):
-    """One array, packed: its zip entry's CRC, sizes and deflated bytes; its smallest and largest value."""
+    """One deflated array: CRC, size and deflated bytes of its zip entry; its smallest and largest value."""
 
     crc: int
     size: int
     data: bytes
-    low: Optional[float]
-    high: Optional[float]
+    low: float | None
+    high: float | None
 
 
 def array_header(dtype: str, length: int) -> bytes:
@@ -58,7 +60,7 @@ def _raw(column: NDArray[Any]) -> memoryview:
 
 
 def _is_dense(seeds: NDArray[Any]) -> bool:
-    """Whether seeds ascend strictly, by a short step on average: others come out smaller in the usual way."""
+    """Whether seeds ascend strictly, by a short step on average. Others are smaller at the default level."""
     steps = len(seeds) - 1
     if steps < 1 or int(seeds[-1]) - int(seeds[0]) > _SHORT_STEP * steps:
         return False
@@ -75,87 +77,45 @@ def pack_column(field: Field, column: NDArray[Any]) -> Member:
     return Member(zlib.crc32(raw, zlib.crc32(header)), len(header) + len(raw), data, low, high)
 
 
-def _find_twins(columns: Columns) -> Dict[str, Field]:
-    """Each array's name to the first field with the same bytes: Step 1 writes some counts twice."""
-    firsts: Dict[Tuple[str, int], List[Field]] = {}
-    twins: Dict[str, Field] = {}
-    for field in FIELDS:
-        column = columns(field)
-        alike = firsts.setdefault((field.dtype, zlib.crc32(_raw(column))), [])
-        for first in alike:
-            if first.kind != SEED and _raw(columns(first)) == _raw(column):
-                twins[field.array] = first
-                break
-        else:
-            alike.append(field)
-            twins[field.array] = field
-    return twins
+def _find_twins(columns: Columns) -> dict[str, Field]:
+    """Map each array to the first field with the same bytes: Step 1 writes some counts twice."""
+    firsts: dict[tuple[str, bytes], Field] = {}
+    return {
+        field.array: firsts.setdefault((field.dtype, hashlib.sha256(_raw(columns(field))).digest()), field)
+        for field in FIELDS
+    }
 
 
-def pack_columns(columns: Columns, threads: int) -> Dict[str, Member]:
-    """Pack all 22, in up to `threads` threads. The result does not depend on their number."""
+def pack_columns(columns: Columns, threads: int) -> dict[str, Member]:
+    """Deflate all 22 arrays in up to `threads` threads. The result does not depend on their number."""
     twins = _find_twins(columns)
-    members: Dict[str, Member] = {}
-    errors: List[BaseException] = []
-    waiting = [field for field in reversed(FIELDS) if twins[field.array] is field]
+    fields = [field for field in FIELDS if twins[field.array] is field]
 
-    def work() -> None:
-        try:
-            while not errors:
-                field = waiting.pop()
-                members[field.array] = pack_column(field, columns(field))
-        except IndexError:
-            return
-        except BaseException as error:  # carried over to the caller's thread
-            errors.append(error)
+    def pack(field: Field) -> Member:
+        return pack_column(field, columns(field))
 
-    helpers: List[threading.Thread] = []
-    for _ in range(min(threads, len(waiting)) - 1):
-        helper = threading.Thread(target=work, daemon=True)
-        try:
-            helper.start()
-        except RuntimeError:  # the system has no room for another
-            break
-        helpers.append(helper)
-    work()
-    for helper in helpers:
-        helper.join()
-    if errors:
-        raise errors[0]
+    try:
+        with ThreadPoolExecutor(min(threads, len(fields))) as pool:
+            packed = list(pool.map(pack, fields))
+    except RuntimeError:  # the system allows no more threads
+        packed = list(map(pack, fields))
+    members = {field.array: member for field, member in zip(fields, packed)}
     return {field.array: members[twins[field.array].array] for field in FIELDS}
 
 
-def assemble(members: Dict[str, Member]) -> bytes:
+def assemble(members: dict[str, Member]) -> bytes:
     """The bytes of the NPZ, arrays in the order of the schema."""
-    parts: List[bytes] = []
-    directory: List[bytes] = []
+    parts: list[bytes] = []
+    directory: list[bytes] = []
     offset = 0
     for field in FIELDS:
         member, name = members[field.array], f"{field.array}.npy".encode("ascii")
-        sizes = (member.crc, len(member.data), member.size)
-        local = _LOCAL.pack(b"PK\3\4", _VERSION, 0, _DEFLATED, 0, _DATE, *sizes, len(name), 0) + name
-        directory.append(
-            _CENTRAL.pack(
-                b"PK\1\2",
-                _UNIX | _VERSION,
-                _VERSION,
-                0,
-                _DEFLATED,
-                0,
-                _DATE,
-                *sizes,
-                len(name),
-                0,
-                0,
-                0,
-                0,
-                _MODE,
-                offset,
-            )
-            + name
+        entry = _ENTRY.pack(
+            _VERSION, 0, _DEFLATED, 0, _DATE, member.crc, len(member.data), member.size, len(name), 0
         )
-        parts += [local, member.data]
-        offset += len(local) + len(member.data)
+        directory += [b"PK\1\2", _MADE_BY, entry, _CENTRAL.pack(0, 0, 0, _MODE, offset), name]
+        parts += [b"PK\3\4", entry, name, member.data]
+        offset += 4 + len(entry) + len(name) + len(member.data)
     central = b"".join(directory)
     end = _END.pack(b"PK\5\6", 0, 0, len(FIELDS), len(FIELDS), len(central), offset, 0)
     return b"".join([*parts, central, end])

@@ -1,1 +1,1 @@
-"""Step 1's JSON: the open file, its records, and where and why it can't be read."""
+"""Step 1's JSON: the open file, its records, and why it can't be read."""

@@ -1,15 +1,15 @@
-"""What stands around the records: the list that opens and closes the file, and the shapes that are none."""
+"""What surrounds the records: the list that opens and closes the file, and the shapes that are refused."""
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, NoReturn, Optional
+from typing import NamedTuple, NoReturn
 
 import orjson
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
-from ansible.module_utils.survivor_npz.common.quote import shown
+from ansible.module_utils.survivor_npz.common.quote import quote
 from ansible.module_utils.survivor_npz.survivors.diagnosis import explain
-from ansible.module_utils.survivor_npz.survivors.file import Source, writing_hint
+from ansible.module_utils.survivor_npz.survivors.file import Source, rerun
 from ansible.module_utils.survivor_npz.survivors.scanner import SPACE
 
 _BLOCK = 1 << 20
@@ -18,11 +18,10 @@ _NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]*")
 # `[` and the first byte of what follows it, each in two bytes.
 _UTF_16 = re.compile(rb"\[\0[^\0]\0|\0\[\0[^\0]")
 _NOT_SPACE = re.compile(rb"[^ \t\n\r]")
-_NEVER = "Or set survivor_npz_convert: never, if another program writes the NPZ now."
 
 
 class Span(NamedTuple):
-    """Bytes [start, end) of the records: from the first `{` to behind the last; whether `]` follows."""
+    """Bytes [start, end) of the records, and whether `]` follows them."""
 
     start: int
     end: int
@@ -30,7 +29,7 @@ class Span(NamedTuple):
 
 
 def skip_space(source: Source, offset: int, end: int) -> int:
-    """Offset of the first byte that is no JSON whitespace, or `end`; constant memory."""
+    """Offset of the first byte that is not JSON whitespace, or `end`; constant memory."""
     size = 64
     while offset < end:
         block = source.read(offset, min(size, end - offset))
@@ -42,31 +41,18 @@ def skip_space(source: Source, offset: int, end: int) -> int:
     return end
 
 
-def _last_not_space(source: Source) -> int:
-    """Offset behind the last byte that is no JSON whitespace."""
-    end, size = source.size, 64
-    while end > 0:
-        start = max(end - size, 0)
-        kept = source.read(start, end - start).rstrip(SPACE)
-        if kept:
-            return start + len(kept)
-        end, size = start, _BLOCK
-    return 0
-
-
-def find_span(source: Source) -> Optional[Span]:
-    """Where the records are; None for an empty list.
+def find_span(source: Source) -> Span | None:
+    """Find the records; None for an empty list.
 
     Raises:
-        ConvertError: the file is empty, no JSON, or JSON of another shape (contract, section 2).
+        ConvertError: the file is empty, not JSON, or JSON of another shape (contract, section 2).
     """
     begin = skip_space(source, 0, source.size)
     if begin == source.size:
-        what = "has only whitespace" if source.size else "has 0 bytes"
+        what = "contains only whitespace" if source.size else "is empty (0 bytes)"
         raise ConvertError(
             "json_truncated",
-            f"{source.path} {what}: it is no JSON document.{writing_hint(source.stamp.mtime_ns)} "
-            "Run Step 1 (window_optimizer.py) again.",
+            f"{source.path} {what}: it is not a JSON document.{rerun(source.stamp.mtime_ns)}",
         )
     opener = source.read(begin, 4)
     if opener.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
@@ -86,7 +72,7 @@ def find_span(source: Source) -> Optional[Span]:
     first = skip_space(source, begin + 1, source.size)
     if source.read(first, 1) not in (b"{", b"]"):
         _refuse_items(source, begin, first)
-    end = _last_not_space(source)
+    end = _trim(source, 0, source.size)
     if source.read(first, 1) == b"]":
         if first + 1 != end:
             explain(source, begin, 0, b"")
@@ -98,23 +84,24 @@ def find_span(source: Source) -> Optional[Span]:
 
 
 def _trim(source: Source, start: int, end: int) -> int:
-    """Move `end` back over whitespace."""
+    """Move `end` back over whitespace, at most to `start`; constant memory."""
+    size = 64
     while end > start:
-        low = max(end - _BLOCK, start)
+        low = max(end - size, start)
         kept = source.read(low, end - low).rstrip(SPACE)
         if kept:
             return low + len(kept)
-        end = low
+        end, size = low, _BLOCK
     return start
 
 
 def _refuse_document(source: Source, begin: int) -> NoReturn:
-    """The file is no list: say what it is."""
+    """The file is not a list: say what it is."""
     if source.size - begin > _SMALL:
         start = source.read(begin, 40).decode("utf-8", "replace")
         raise ConvertError(
             "shape_unknown",
-            f"{source.path} is no list of survivors: it starts with {shown(start)}. Run Step 1 again.",
+            f"{source.path} is not a list of survivors: it starts with {quote(start)}. Run Step 1 again.",
         )
     try:
         content = orjson.loads(source.read(begin, _SMALL))
@@ -123,23 +110,24 @@ def _refuse_document(source: Source, begin: int) -> NoReturn:
     where = f"{source.path} is not a list of survivors but"
     if not isinstance(content, dict):
         raise ConvertError(
-            "shape_unknown", f"{where} {_kind(content)}. Run Step 1 (window_optimizer.py) again."
+            "shape_unknown", f"{where} {quote(content)}. Run Step 1 (window_optimizer.py) again."
         )
     if {"generation_id", "final_row_count", "artifact_sha256"} & content.keys():
         rows = content.get("final_row_count", "unknown")
         raise ConvertError(
             "shape_finalizer",
-            f"{where} a finalizer's summary (final_row_count: {shown(rows)}): the survivors are in the NPZ "
-            "that the finalizer owns. Set survivor_npz_convert: never to distribute that NPZ.",
+            f"{where} a finalizer's summary (final_row_count: {quote(rows)}): the survivors are in the NPZ "
+            "that the finalizer writes. Set survivor_npz_convert: never to distribute that NPZ.",
         )
     if "survivor_count" in content:
         raise ConvertError(
             "shape_summary",
-            f"{where} a summary (survivor_count: {shown(content['survivor_count'])}): Step 1 writes it "
-            f"instead of the survivors past 100,000 of them. Run Step 1 so that it writes them all. {_NEVER}",
+            f"{where} a summary (survivor_count: {quote(content['survivor_count'])}): Step 1 writes it "
+            "instead of more than 100,000 survivors. Run Step 1 so that it writes them all, or set "
+            "survivor_npz_convert: never if another program now writes the NPZ.",
         )
-    keys = ", ".join(map(shown, sorted(content)[:8]))
-    raise ConvertError("shape_unknown", f"{where} one object with the keys [{keys[:200]}]. Run Step 1 again.")
+    keys = ", ".join(map(quote, sorted(content)[:8]))
+    raise ConvertError("shape_unknown", f"{where} an object with the keys [{keys[:200]}]. Run Step 1 again.")
 
 
 def _refuse_items(source: Source, begin: int, first: int) -> NoReturn:
@@ -150,9 +138,9 @@ def _refuse_items(source: Source, begin: int, first: int) -> NoReturn:
     if number:
         raise ConvertError(
             "shape_ints",
-            f"{where} of numbers (record 0 is {number.group().decode()[:12]}, byte {first}): a Step 1 that "
-            "lost all fields but the seed wrote it. Run a Step 1 (window_optimizer.py) that writes one "
-            "object per survivor.",
+            f"{where} of numbers (record 0 is {number.group().decode()[:12]}, byte {first}): a version "
+            "of Step 1 that drops all fields but the seed wrote it. Run a Step 1 (window_optimizer.py) that "
+            "writes one object per survivor.",
         )
     kinds = {b"[": "lists", b'"': "strings"}
     if start.startswith((b"true", b"false", b"null")):
@@ -163,8 +151,3 @@ def _refuse_items(source: Source, begin: int, first: int) -> NoReturn:
             f"{where} of {kinds[start[:1]]} (record 0, byte {first}). Run Step 1 again.",
         )
     explain(source, begin, 0, b"")
-
-
-def _kind(value: object) -> str:
-    names = {str: "a string", int: "a number", float: "a number", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), type(value).__name__)

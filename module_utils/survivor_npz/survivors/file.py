@@ -1,4 +1,4 @@
-"""The JSON of Step 1 as an open file: read by position, hashed, and proved unchanged while it was read."""
+"""Step 1's JSON as an open file: read by position, hashed, and proved unchanged while it was read."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import hashlib
 import os
 import stat
 import time
-from types import TracebackType
-from typing import NamedTuple, Optional, Type
+from typing import NamedTuple
 
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
 
@@ -20,7 +19,7 @@ _STILL_WRITING_S = 120
 
 
 class Stamp(NamedTuple):
-    """What a file's stat says about its content; another writer changes at least one of these."""
+    """The part of a file's stat that depends on its content: any write changes at least one of these."""
 
     size: int
     mtime_ns: int
@@ -30,7 +29,7 @@ class Stamp(NamedTuple):
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
-    """The part of a stat result that content depends on."""
+    """The stamp in a stat result."""
     return Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev)
 
 
@@ -45,30 +44,32 @@ def stat_source(path: str) -> os.stat_result:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ConvertError(
             "json_missing",
-            f"{path} is not there: nothing to convert. Run Step 1 (window_optimizer.py) first; it writes "
-            "this file.",
+            f"{path} is missing: nothing to convert. Run Step 1 (window_optimizer.py), which writes it.",
         ) from error
     except OSError as error:
         raise ConvertError("json_unreadable", f"{path}: {error.strerror}. Make it readable.") from error
     if not stat.S_ISREG(status.st_mode):
         raise ConvertError(
-            "json_not_a_file", f"{path} is not a regular file. src must name the JSON that Step 1 writes."
+            "json_not_a_file", f"{path} is not a regular file. Let src name the JSON that Step 1 writes."
         )
     return status
 
 
-def writing_hint(mtime_ns: int) -> str:
-    """A sentence for a JSON that can't be read whole and was written in the last minutes, else nothing."""
+def rerun(mtime_ns: int) -> str:
+    """The next step for an unreadable JSON; if it was written in the last two minutes, wait first."""
     age = time.time() - mtime_ns / 1e9
     if -5 <= age <= _STILL_WRITING_S:
-        return f" It was written {max(age, 0):.0f} s ago: Step 1 may still be writing it. Wait for its end."
-    return ""
+        return (
+            f" It was written {max(age, 0):.0f} s ago: Step 1 may still be writing it. Wait until it ends; "
+            "if it has ended, run Step 1 (window_optimizer.py) again."
+        )
+    return " Run Step 1 (window_optimizer.py) again."
 
 
 class Source:
     """The JSON, opened once; every process reads it by position through the same descriptor.
 
-    Read, not mapped: a file that is truncated meanwhile would be a SIGBUS.
+    It is not mapped: truncating a mapped file would end the reader with SIGBUS.
     """
 
     def __init__(self, path: str) -> None:
@@ -78,37 +79,30 @@ class Source:
             self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
             raise ConvertError(
-                "json_unreadable", f"{path}: {error.strerror}. Make it readable for the user of this run."
+                "json_unreadable", f"{path}: {error.strerror}. Make it readable for the user who runs this."
             ) from error
         self.stamp = stamp_of(self._settled())
         self.size = self.stamp.size
 
-    def __enter__(self) -> Source:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        where: Optional[TracebackType],
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         os.close(self.fd)
 
     def _settled(self) -> os.stat_result:
-        """Stat the file once its last write is a tick old; a file that never rests is being written."""
+        """Stat the file once its last write is a tick old; a file that never gets there is being written."""
         for _ in range(_PATIENCE_TICKS):
             status = os.fstat(self.fd)
             if not 0 <= time.time_ns() - status.st_mtime_ns < _TICK_NS:
                 return status
             time.sleep(_TICK_NS / 1e9)
         os.close(self.fd)
-        raise self._changed("it is being written at this moment")
+        raise self._changed("it is being written right now")
 
     def read(self, offset: int, length: int) -> bytes:
         """Up to `length` bytes at `offset`; fewer only at the end of the file as it was first seen.
 
         Raises:
-            ConvertError: json_unreadable (I/O error), source_changed (the file became shorter).
+            ConvertError: json_unreadable (I/O error), source_changed (the file was truncated).
         """
         length = min(length, self.size - offset)
         if length <= 0:
@@ -122,9 +116,11 @@ class Source:
                 block += more
         except OSError as error:
             reason = os.strerror(error.errno or errno.EIO)
-            raise ConvertError("json_unreadable", f"{self.path}: {reason} at byte {offset}.") from error
+            raise ConvertError(
+                "json_unreadable", f"{self.path}: {reason} at byte {offset}. Check the disk, then run again."
+            ) from error
         if len(block) < length:
-            raise self._changed("it became shorter")
+            raise self._changed("it was truncated")
         return block
 
     def sha256(self) -> str:
@@ -138,7 +134,7 @@ class Source:
         return ConvertError(
             "source_changed",
             f"{self.path} changed while it was read ({how}): Step 1 may still be writing it. "
-            "Nothing was replaced. Run again when Step 1 has ended.",
+            "Nothing was replaced. Run again once Step 1 has ended.",
         )
 
     def check_unchanged(self) -> None:
@@ -154,6 +150,6 @@ class Source:
         try:
             named = stamp_of(os.stat(self.path))
         except OSError as error:
-            raise self._changed(f"the name is gone: {error.strerror}") from error
+            raise self._changed(f"it was removed: {error.strerror}") from error
         if named != self.stamp:
-            raise self._changed("another file has its name now")
+            raise self._changed("another file replaced it")

@@ -1,15 +1,15 @@
 """Cut the file into pieces of whole records and parse each piece by itself.
 
-A piece is guessed: from a proven record start to the last separator in a block of a few MB. A guess that
-hit the inside of a string or of a nested object can't slip through, because the piece is then no JSON by
-itself; the cut is then made by an exact scan. Pieces stay in the processor's cache and die young.
+A piece is guessed: it runs from a proven record start to the last separator in a block of a few MB. If the
+guess hit the inside of a string or of a nested object, the piece is not valid JSON by itself; an exact scan
+then finds the end. Pieces are small enough to stay in the processor's cache.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple, TypeVar
+from typing import Callable, Iterator, NamedTuple, TypeVar
 
 from ansible.module_utils.survivor_npz.survivors.diagnosis import MAX_RECORD, explain, too_big, truncated
 from ansible.module_utils.survivor_npz.survivors.document import Span, skip_space
@@ -25,7 +25,7 @@ Parser = Callable[[bytes], Parsed]
 
 
 class BrokenError(Exception):
-    """The text at `offset`, a proven record start, is no JSON. The index is counted by the reader."""
+    """The text at `offset`, a proven record start, is not JSON. The reader counts the record's index."""
 
     def __init__(self, offset: int) -> None:
         super().__init__(offset)
@@ -33,14 +33,14 @@ class BrokenError(Exception):
 
 
 class Gap(NamedTuple):
-    """What stands between two records: offsets behind the one and of the other."""
+    """The text between two records: where the first ends and the second starts."""
 
     end: int
     start: int
 
 
 class Separator:
-    """What stands between two records of this file: exact text where it is regular, else a pattern."""
+    """The text between two records of this file: exact text if it is regular, else a pattern."""
 
     def __init__(self, sample: bytes) -> None:
         self.exact = b""
@@ -54,7 +54,7 @@ class Separator:
                 self.first_record = sample[:end]
             break
 
-    def last(self, text: bytes) -> Optional[Gap]:
+    def last(self, text: bytes) -> Gap | None:
         """The last separator in a text."""
         at = text.rfind(self.exact) if self.exact else -1
         if at >= 0:
@@ -62,7 +62,7 @@ class Separator:
         matches = deque(_BETWEEN.finditer(text), maxlen=1)
         return Gap(matches[0].start() + 1, matches[0].end()) if matches else None
 
-    def first(self, text: bytes) -> Optional[Gap]:
+    def first(self, text: bytes) -> Gap | None:
         """The first separator in a text."""
         at = text.find(self.exact) if self.exact else -1
         if at >= 0:
@@ -79,9 +79,9 @@ def find_separator(source: Source, span: Span) -> Separator:
     return Separator(source.read(span.start, min(_PROBE, span.end - span.start)))
 
 
-def find_gaps(source: Source, span: Span, separator: Separator, step: int) -> List[Gap]:
-    """Guess a gap in every `step` bytes; a wrong one shows when the segment before it is read."""
-    gaps: List[Gap] = []
+def find_gaps(source: Source, span: Span, separator: Separator, step: int) -> list[Gap]:
+    """Guess a gap in every `step` bytes; reading the segment before it exposes a wrong one."""
+    gaps: list[Gap] = []
     for offset in range(span.start + step, span.end, step):
         for at in range(offset, min(offset + step, span.end), _PROBE):
             found = separator.first(source.read(at, min(_PROBE + 256, span.end - at)))
@@ -98,7 +98,7 @@ def read_pieces(
     """Yield each piece of [start, end), parsed. `start` must be a record start.
 
     Raises:
-        BrokenError: with the record start behind which the text is no JSON.
+        BrokenError: with the start of the record from which on the text is not JSON.
         ConvertError: record_too_big; or as Source.read.
     """
     at = start
@@ -119,15 +119,15 @@ def read_pieces(
 
 def _read_exactly(
     source: Source, at: int, end: int, parse: Parser[Parsed], piece_bytes: int
-) -> Tuple[Parsed, int]:
-    """As one turn of read_pieces, with a cut that is certain for valid JSON, however long a record is."""
+) -> tuple[Parsed, int]:
+    """As one turn of read_pieces, with a cut that is exact for valid JSON, however long a record is."""
     size = min(piece_bytes, MAX_RECORD)
     while True:
         text = source.read(at, min(size, end - at))
         cut = 0
         for ended in record_ends(text):
             cut = ended
-        # Between records and behind them, things may stand that are none: they are text of the list, too.
+        # The list may also hold items that are not objects.
         cut = cut or scalars_end(text)
         if cut or at + len(text) >= end or size >= MAX_RECORD:
             break
@@ -144,7 +144,7 @@ def _read_exactly(
     if source.read(following, 1) != b",":
         raise BrokenError(at)
     following = skip_space(source, following + 1, end)
-    if following >= end:  # a comma with nothing behind it
+    if following >= end:  # a comma that nothing follows
         raise BrokenError(at)
     return parsed, following
 

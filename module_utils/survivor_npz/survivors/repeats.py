@@ -1,16 +1,14 @@
-"""Parse what repeats once: a seed's own fields come first, those of its trial are the same text each time.
+"""Parse repeated text once: a seed's own fields come first, those of its trial are the same text each time.
 
-A record is cut behind its last per-seed field. The heads are parsed together, each different tail once.
-It is exact, not a guess: JSON is unambiguous, so text that was taken apart into valid parts has been read
-in the only way in which it can be read. Where a part is not valid by itself, the whole piece is parsed
-as it stands.
+A record is cut after its last per-seed field. The heads are parsed together, each distinct tail once.
+This is exact, not a guess: JSON is unambiguous, so text that splits into valid parts has only one reading.
+If a part is not valid by itself, the whole piece is parsed as it is.
 """
 
 from __future__ import annotations
 
 import re
 from operator import methodcaller
-from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 import orjson
@@ -18,7 +16,7 @@ from ansible.module_utils.survivor_npz.survivors.pieces import Separator
 from ansible.module_utils.survivor_npz.survivors.table import Group, Record, Table, make_group, parse_table
 
 _PER_SEED = {"seed", "forward_match_rate", "reverse_match_rate", "score"}
-# Tails kept, and bytes of their text: their values take a few times as much memory. A long one is not kept.
+# Limits of the cache, in tails and bytes of their text: the values take a few times as much memory.
 _MOST_TAILS = 4096
 _MOST_TAIL_BYTES = 4 << 20
 _LONG_TAIL = 64 << 10
@@ -26,20 +24,20 @@ _MOST_FAILURES = 4
 
 
 class Splitter:
-    """Parses pieces; learns from the file's first record where to cut, and gives up where it does not pay."""
+    """Parses pieces; learns from the file's first record where to cut, and gives up if that does not pay."""
 
     def __init__(self, separator: Separator) -> None:
-        self._cut = _cut_behind_seed(separator.first_record) if separator.exact else b""
+        self._cut = _find_cut(separator.first_record) if separator.exact else b""
         self._cut_head = self._cut.lstrip(b", \t\r\n")
-        self._tails: Dict[bytes, Record] = {}
+        self._tails: dict[bytes, Record] = {}
         self._tail_bytes = 0
         self._failures = 0 if self._cut else _MOST_FAILURES
 
     def parse(self, text: bytes) -> Table:
-        """As parse_table, several times as fast where tails repeat.
+        """Like parse_table, several times as fast if tails repeat.
 
         Raises:
-            ValueError: the piece is no JSON by itself.
+            ValueError: the piece is not valid JSON by itself.
         """
         # A piece of one record, perhaps a giant, has nothing that repeats.
         if self._failures < _MOST_FAILURES and text.find(b"}") + 1 < len(text):
@@ -49,10 +47,10 @@ class Splitter:
             self._failures += 1
         return parse_table(text)
 
-    def _split(self, text: bytes) -> Optional[Table]:
+    def _split(self, text: bytes) -> Table | None:
         if text[-1:] != b"}":
             return None
-        # Each part but the last, which is empty, is a record without its closing brace, and what parts it
+        # Each part but the last, which is empty, is a record without its closing brace, after the separator
         # from the record before it.
         heads, cuts, tails = zip(*map(methodcaller("partition", self._cut), text.split(b"}")[:-1]))
         if cuts.count(self._cut) != len(cuts):
@@ -96,23 +94,23 @@ class Splitter:
         self._tail_bytes += len(tail)
 
 
-def _parse_heads(heads: Tuple[bytes, ...]) -> Optional[Group]:
-    """All heads in one go; None where they are not one flat object each, with the same keys.
+def _parse_heads(heads: tuple[bytes, ...]) -> Group | None:
+    """Parse all heads at once; None if they are not one flat object each, with the same keys.
 
-    n objects need n opening braces, and there are no others in the text: so each brace opens an object,
-    none stands in a string or a nested value, and each head is valid by itself.
+    n objects need n opening braces, and the text has no others: so each brace opens an object, none is in a
+    string or a nested value, and each head is valid by itself.
     """
     text = b"[" + b"}".join(heads) + b"}]"
     if text.count(b"{") != len(heads):
         return None
-    parsed: List[Record] = orjson.loads(text)
+    parsed: list[Record] = orjson.loads(text)
     if len(parsed) != len(heads) or set(map(type, parsed)) != {dict} or not parsed[0]:
         return None
     group = make_group(parsed)
     return group if group.keys else None
 
 
-def _cut_behind_seed(record: bytes) -> bytes:
+def _find_cut(record: bytes) -> bytes:
     """The text between the value of the last per-seed field and the value of the field that follows it."""
     try:
         keys = list(orjson.loads(record))

@@ -1,9 +1,9 @@
-"""Where records end, exactly: the slow and certain way, for text that a fast guess did not fit."""
+"""Find where records end, exactly: the slow way, for text on which the fast guess failed."""
 
 from __future__ import annotations
 
 import re
-from typing import Iterator, Tuple
+from typing import Iterator
 
 _OUTSIDE = re.compile(rb'["{}\[\]]')
 _QUOTE = b'"'[0]
@@ -12,7 +12,7 @@ SPACE = b" \t\n\r"
 
 
 def _string_end(text: bytes, start: int) -> int:
-    """Offset behind the quote that closes a string whose first character is at `start`; -1 if none does."""
+    """Offset after the quote that closes a string whose first character is at `start`; -1 if none does."""
     while True:
         end = text.find(b'"', start)
         if end < 0:
@@ -25,8 +25,8 @@ def _string_end(text: bytes, start: int) -> int:
         start = end + 1
 
 
-def _closings(text: bytes) -> Iterator[Tuple[int, int]]:
-    """(depth, offset behind it) of each closing bracket, outside strings, up to the first of depth -1."""
+def _closings(text: bytes) -> Iterator[tuple[int, int]]:
+    """(depth, offset after it) of each closing bracket outside strings, up to the first of depth -1."""
     depth, at = 0, 0
     while depth >= 0:
         token = _OUTSIDE.search(text, at)
@@ -46,15 +46,15 @@ def _closings(text: bytes) -> Iterator[Tuple[int, int]]:
 
 
 def record_ends(text: bytes) -> Iterator[int]:
-    """Offsets behind each value that closes at depth 0, for text that starts at such a depth.
+    """Offsets after each value that closes at depth 0, for text that starts at depth 0.
 
     Linear in time. It stops at the end of the text, in an unclosed string, or at a bracket that closes
-    what the text did not open. For text that is no JSON the offsets mean nothing.
+    what the text did not open. For text that is not JSON the offsets mean nothing.
     """
     return (at for depth, at in _closings(text) if depth == 0)
 
 
-def _commas(text: bytes, start: int) -> Tuple[int, int]:
+def _commas(text: bytes, start: int) -> tuple[int, int]:
     """Commas outside strings from `start` up to the first bracket, and the offset of the last (-1: none)."""
     count, last, at = 0, -1, start
     while at >= 0:
@@ -69,15 +69,15 @@ def _commas(text: bytes, start: int) -> Tuple[int, int]:
 
 
 def scalars_end(text: bytes) -> int:
-    """Offset behind the last of the strings, numbers and words at the start of a text that a comma follows.
+    """Offset after the last string, number or word at the start of a text that a comma follows, or 0.
 
-    0 where there is none. Linear in time; for text that is no JSON the offset means nothing.
+    Linear in time. For text that is not JSON the offset means nothing.
     """
     return max(_commas(text, 0)[1], 0)
 
 
-def count_items(text: bytes) -> Tuple[int, bool]:
-    """How many items a valid beginning of a list's content holds whole, and whether another has begun."""
+def count_items(text: bytes) -> tuple[int, bool]:
+    """Count the complete items at the start of a list's content; tell whether another has begun."""
     commas = at = 0
     for end in record_ends(text):
         commas += _commas(text, at)[0]
@@ -90,5 +90,5 @@ def count_items(text: bytes) -> Tuple[int, bool]:
 
 
 def closing_bracket(text: bytes) -> int:
-    """Offset behind the first bracket that closes what the text did not open; -1 for none."""
+    """Offset after the first bracket that closes what the text did not open; -1 for none."""
     return next((at for depth, at in _closings(text) if depth < 0), -1)

@@ -1,24 +1,24 @@
 """The records of one piece as columns of Python values, at C speed.
 
-A table holds groups of dicts. In a group with an `index` each dict stands for many records: record i has
-the values of `dicts[index[i]]`. Each key belongs to one group only.
+A table holds groups of dicts. In a group with an index each dict represents many records: record i has the
+values of `dicts[index[i]]`. Each key belongs to one group only.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from itertools import chain
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-Record = Dict[str, Any]
+Record = dict[str, Any]
 
 
 class _Missing:
-    """Stands where a record lacks the key."""
+    """The value of a key that a record lacks."""
 
     def __repr__(self) -> str:
         return "missing"
@@ -28,7 +28,7 @@ MISSING = _Missing()
 
 
 class Column:
-    """The values of one key: `values[index[i]]`, or `values[i]` without an index, is that of record i.
+    """The values of one key: record i has `values[index[i]]`, or `values[i]` without an index.
 
     Attributes:
         values: Python values, MISSING where a record lacks the key.
@@ -36,18 +36,18 @@ class Column:
         has_missing: whether MISSING is among the values.
     """
 
-    def __init__(self, values: List[Any], index: Optional[NDArray[np.int32]], has_missing: bool) -> None:
+    def __init__(self, values: list[Any], index: NDArray[np.int32] | None, has_missing: bool) -> None:
         self.values = values
         self.index = index
         self.has_missing = has_missing
-        self._weights: Optional[NDArray[np.int64]] = None
+        self._weights: NDArray[np.int64] | None = None
 
     def expand(self, array: NDArray[Any]) -> NDArray[Any]:
         """An array over `values` as an array over records."""
         return array if self.index is None else array[self.index]
 
     def count(self, mask: NDArray[np.bool_]) -> int:
-        """How many records have a value at which the mask over `values` is true."""
+        """Number of records for which a mask over `values` is true."""
         if self.index is None:
             return int(np.count_nonzero(mask))
         if self._weights is None:
@@ -55,29 +55,36 @@ class Column:
         return int(self._weights[mask].sum())
 
     def place(self, record: int) -> int:
-        """Where in `values` the value of a record is."""
+        """Index into `values` of a record's value."""
         return record if self.index is None else int(self.index[record])
 
-    def records(self, mask: NDArray[np.bool_]) -> NDArray[np.intp]:
-        """Those records, by their number in the piece."""
-        return np.flatnonzero(self.expand(mask))
+    def mask(self, holds: Callable[[Any], bool]) -> NDArray[np.bool_]:
+        """A mask over `values`."""
+        return np.fromiter(map(holds, self.values), np.bool_, len(self.values))
+
+    def missing(self) -> NDArray[np.bool_]:
+        """A mask over `values`: where the key is missing."""
+        return self.mask(lambda value: value is MISSING)
+
+    def fill(self, default: Any) -> Column:
+        """The column with a default where the key is missing."""
+        return Column([default if value is MISSING else value for value in self.values], self.index, False)
 
 
 class Group(NamedTuple):
-    """Dicts, the keys that all have in this order (None: they differ), and which of them each record is."""
+    """Dicts, the keys that all of them have in this order (None: they differ), and each record's dict."""
 
-    dicts: List[Record]
-    keys: Optional[List[str]]
-    values: List[Any]
-    which: Optional[NDArray[np.int32]]
+    dicts: list[Record]
+    keys: list[str] | None
+    values: list[Any]
+    which: NDArray[np.int32] | None
 
 
-def make_group(dicts: List[Record], index: Optional[NDArray[np.int32]] = None) -> Group:
-    """Look once whether all dicts have the same keys in the same order: then columns are mere slices."""
+def make_group(dicts: list[Record], index: NDArray[np.int32] | None = None) -> Group:
+    """Check once whether all dicts have the same keys in the same order: then columns are plain slices."""
     keys = list(dicts[0])
     found = list(chain.from_iterable(dicts))
-    # n dicts with n * len(keys) keys in all that repeat `keys`: no dict can have more or fewer of them,
-    # since it would hold one key twice.
+    # If n dicts repeat `keys` n times, none has more or fewer: it would have to hold one key twice.
     if found == keys * len(dicts):
         return Group(dicts, keys, list(chain.from_iterable(map(dict.values, dicts))), index)
     return Group(dicts, None, [], index)
@@ -88,10 +95,10 @@ class Table:
 
     Attributes:
         length: number of records.
-        strangers: what stands in the list and is no object, by its number; an empty record is in its place.
+        strangers: items of the list that are not objects, by record number; each counts as an empty record.
     """
 
-    def __init__(self, groups: List[Group], length: int, strangers: Optional[Dict[int, Any]] = None) -> None:
+    def __init__(self, groups: list[Group], length: int, strangers: dict[int, Any] | None = None) -> None:
         self.groups = groups
         self.length = length
         self.strangers = strangers or {}
@@ -111,15 +118,15 @@ class Table:
         return Column([MISSING], np.zeros(self.length, np.int32), True)
 
     def record(self, number: int) -> Record:
-        """One record, put together."""
+        """One record, from all groups."""
         merged: Record = {}
         for group in self.groups:
             merged.update(group.dicts[number if group.which is None else int(group.which[number])])
         return merged
 
-    def key_counts(self) -> Dict[str, int]:
+    def key_counts(self) -> dict[str, int]:
         """How many records have each key."""
-        counts: Dict[str, int] = {}
+        counts: dict[str, int] = {}
         for group in self.groups:
             if group.keys is not None:
                 counts.update(dict.fromkeys(group.keys, self.length))
@@ -137,7 +144,7 @@ def parse_table(text: bytes) -> Table:
     """Parse a piece: records without the brackets of the list.
 
     Raises:
-        ValueError: it is no JSON by itself.
+        ValueError: it is not valid JSON by itself.
     """
     records = orjson.loads(b"[" + text + b"]")
     types = set(map(type, records))

@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Callable, Dict
 
 from hosts import faults, packages, seeding
 from hosts import fleet as fleets
@@ -41,15 +40,8 @@ def down(arguments: argparse.Namespace) -> None:
 
 
 def fault(arguments: argparse.Namespace) -> None:
-    """Break or mend a host of a fleet."""
+    """Break or repair a host of a fleet."""
     getattr(faults, arguments.fault)(fleets.Fleet(arguments.name), arguments.host, *arguments.value)
-
-
-def show(_: argparse.Namespace) -> None:
-    """List the fleets that are up."""
-    for name in fleets.known():
-        state = fleets.details(name)
-        print(name, state.get("checkout"), *[str(host) for host in [state.get("names")]])
 
 
 def clean(_: argparse.Namespace) -> None:
@@ -74,14 +66,7 @@ def clean(_: argparse.Namespace) -> None:
 
 def main() -> int:
     """Run one command; 0, or 1 with one line that says what is wrong."""
-    commands: Dict[str, Callable[[argparse.Namespace], None]] = {
-        "setup": setup,
-        "up": up,
-        "down": down,
-        "fault": fault,
-        "list": show,
-        "clean": clean,
-    }
+    commands = {command.__name__: command for command in (setup, up, down, fault, clean)}
     parser = argparse.ArgumentParser(prog="hosts", description=__doc__)
     sub = parser.add_subparsers(dest="command", required=True)
     for name, command in commands.items():
@@ -96,9 +81,7 @@ def main() -> int:
             parts.add_argument("hosts", nargs="+", help="host names; the first one is Zeus")
             parts.add_argument("--seed", action="store_true", help="make the pipeline, as Step 1 leaves it")
             parts.add_argument("--rig-directory", default=seeding.DIRECTORY, help="the pipeline's, on rigs")
-            parts.add_argument(
-                "--apart", action="store_true", help="Zeus and the rigs can't reach each other"
-            )
+            parts.add_argument("--apart", action="store_true", help="the hosts can't reach each other")
             parts.add_argument("--inventory", type=Path, help="write Ansible's inventory here")
     arguments = parser.parse_args()
     os.environ["PATH"] = os.environ.get("PATH", os.defpath) + os.pathsep + packages.SBIN

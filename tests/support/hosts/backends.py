@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import Dict, Optional
 
 from hosts.commands import HostsError
 from hosts.model import Backend
 from hosts.netns import Netns
 from hosts.podman import Podman
 
-BACKENDS: Dict[str, Backend] = {"podman": Podman(), "netns": Netns()}
+BACKENDS: dict[str, Backend] = {"podman": Podman(), "netns": Netns()}
 PROGRAM = {"podman": "podman", "netns": "unshare"}
 
 
-def backend(name: Optional[str] = None) -> Backend:
-    """The backend `name`, or the one that HOSTS_BACKEND names, or the first whose program is here.
-
-    Raises:
-        HostsError: there is none.
-    """
+def backend(name: str | None = None) -> Backend:
+    """The backend `name`, or the one that HOSTS_BACKEND names, or the first whose program is here."""
     wanted = name or os.environ.get("HOSTS_BACKEND")
     for candidate, program in PROGRAM.items():
         if wanted in {None, "", candidate} and shutil.which(program):

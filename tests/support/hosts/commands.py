@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-from typing import Mapping, Optional
+from collections.abc import Mapping
 
 
 class HostsError(Exception):
     """Something about the test hosts failed; the message says what and what to do."""
 
 
-def run(
-    *command: str, env: Optional[Mapping[str, str]] = None, timeout: float = 120, check: bool = True
-) -> str:
+def run(*command: str, env: Mapping[str, str] | None = None, timeout: float = 120, check: bool = True) -> str:
     """Run a command and return its standard output.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Break a host, and mend it: what happens to machines, done on purpose."""
+"""Break a host, and repair it: what happens to machines, done on purpose."""
 
 from __future__ import annotations
 
@@ -12,23 +12,16 @@ from hosts.fleet import Fleet
 FILLER = ".filler"
 
 
-def _inside(fleet: Fleet, name: str, *command: str, check: bool = True) -> str:
+def _incoming(fleet: Fleet, name: str, action: str, *rule: str) -> str:
     pid = str(fleet.backend.pid(fleet.id, fleet.hosts[name]))
-    return run("nsenter", "-t", pid, "-n", *command, check=check)
+    return run("nsenter", "-t", pid, "-n", "iptables", action, "INPUT", *rule)
 
 
 def cut(fleet: Fleet, name: str, after_bytes: int = 0) -> None:
     """Cut the host's network: no answer, no refusal; `after_bytes` more bytes still come in."""
     if after_bytes:
-        _inside(
-            fleet, name, "iptables", "-A", "INPUT", "-m", "quota", "--quota", str(after_bytes), "-j", "ACCEPT"
-        )
-    _inside(fleet, name, "iptables", "-A", "INPUT", "!", "-i", "lo", "-j", "DROP")
-
-
-def part(fleet: Fleet, name: str, other: str) -> None:
-    """The host hears nothing of one other host any more."""
-    _inside(fleet, name, "iptables", "-A", "INPUT", "-s", fleet.hosts[other].address, "-j", "DROP")
+        _incoming(fleet, name, "-A", "-m", "quota", "--quota", str(after_bytes), "-j", "ACCEPT")
+    _incoming(fleet, name, "-A", "!", "-i", "lo", "-j", "DROP")
 
 
 class Connections(NamedTuple):
@@ -40,20 +33,20 @@ class Connections(NamedTuple):
 
 def count_connections(fleet: Fleet, name: str) -> None:
     """Count from now on; `heal` ends it."""
-    _inside(fleet, name, "iptables", "-F", "INPUT")
-    _inside(fleet, name, "iptables", "-A", "INPUT", "-p", "tcp", "--dport", "22", "--syn")
-    _inside(fleet, name, "iptables", "-A", "INPUT", "-p", "tcp", "--dport", "22")
+    heal(fleet, name)
+    for rule in (["--syn"], []):
+        _incoming(fleet, name, "-A", "-p", "tcp", "--dport", "22", *rule)
 
 
 def connections(fleet: Fleet, name: str) -> Connections:
     """What was counted since `count_connections`."""
-    rules = _inside(fleet, name, "iptables", "-L", "INPUT", "-v", "-x", "-n").splitlines()[2:]
+    rules = _incoming(fleet, name, "-L", "-v", "-x", "-n").splitlines()[2:]
     return Connections(int(rules[0].split()[0]), int(rules[1].split()[1]))
 
 
 def heal(fleet: Fleet, name: str) -> None:
-    """Mend the network."""
-    _inside(fleet, name, "iptables", "-F", "INPUT")
+    """Repair the network."""
+    _incoming(fleet, name, "-F")
 
 
 def kill(fleet: Fleet, name: str) -> None:
@@ -99,5 +92,5 @@ def unhang(fleet: Fleet, name: str) -> None:
 
 
 def read_only(fleet: Fleet, name: str, on: int = 1) -> None:
-    """The file system turns read-only, as ext4 does after an error; or is mended."""
+    """The file system turns read-only, as ext4 does after an error; or is writable again."""
     run("mount", "-o", f"remount,{'ro' if on else 'rw'}", str(fleet.hosts[name].home))

@@ -8,9 +8,9 @@ import os
 import shutil
 import socket
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
 
 from hosts import disks
 from hosts.backends import backend
@@ -30,11 +30,6 @@ SSH_OPTIONS = (
 )
 
 
-def fleet_id(name: str) -> str:
-    """A short id for podman and the network; the same name gives the same id."""
-    return "snpz" + hashlib.sha256(name.encode()).hexdigest()[:8]
-
-
 class Fleet:
     """A fleet of this machine. `Fleet(name)` finds it again in another process.
 
@@ -43,43 +38,30 @@ class Fleet:
     """
 
     def __init__(self, name: str) -> None:
-        self.id = name if name.startswith("snpz") and len(name) == 12 else fleet_id(name)
+        # Short, for podman and the network; the same name gives the same id.
+        known = name.startswith("snpz") and len(name) == 12
+        self.id = name if known else "snpz" + hashlib.sha256(name.encode()).hexdigest()[:8]
         self.folder = fleets() / self.id
-        self.hosts: Dict[str, Host] = {}
+        self.key = self.folder / "id_ed25519"  # All hosts let it in.
+        self.known_hosts = self.folder / "known_hosts"
+        # For SSH's sockets, whose paths may have 108 bytes: a short folder.
+        self.control = Path("/tmp") / self.id
+        self._state = self.folder / "fleet.json"
+        self.hosts: dict[str, Host] = {}
         if self._state.exists():
             self._load()
-
-    @property
-    def _state(self) -> Path:
-        return self.folder / "fleet.json"
-
-    @property
-    def key(self) -> Path:
-        """The private key that all hosts let in."""
-        return self.folder / "id_ed25519"
-
-    @property
-    def known_hosts(self) -> Path:
-        """The hosts' real public keys."""
-        return self.folder / "known_hosts"
-
-    @property
-    def control(self) -> Path:
-        """For SSH's sockets, whose paths may have 108 bytes: a short folder."""
-        return Path("/tmp") / self.id
-
-    def _host(self, name: str, number: int, prefix: str, zeus: bool) -> Host:
-        return Host(name, f"{prefix}.{FIRST_ADDRESS + number}", self.folder / "hosts" / name, zeus)
 
     def _load(self) -> None:
         state = json.loads(self._state.read_text())
         self.backend = backend(state["backend"])
-        names = state.get("names", [])
-        for number, name in enumerate(names):
-            self.hosts[name] = self._host(name, number, state["prefix"], name in state["zeus"])
+        for number, name in enumerate(state.get("names", [])):
+            address = f"{state['prefix']}.{FIRST_ADDRESS + number}"
+            self.hosts[name] = Host(name, address, self.folder / "hosts" / name, name in state["zeus"])
 
     def _save(self, **more: object) -> None:
-        state = {"backend": self.backend.name, "checkout": str(ROOT), "owner": owner(), **more}
+        # A fleet outlives its owner only until the next one comes up.
+        owner = int(os.environ.get("HOSTS_OWNER", "0"))
+        state = {"backend": self.backend.name, "checkout": str(ROOT), "owner": owner, **more}
         part = self._state.with_suffix(".part")
         part.write_text(json.dumps(state))
         part.replace(self._state)
@@ -104,7 +86,7 @@ class Fleet:
         prefix = self.backend.open(self.id)
         self._save(names=list(names), zeus=list(zeus), prefix=prefix)
         self._load()
-        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.id, "-f", str(self.key))
+        _new_key(self.key)
         lines = [f"{host.address} {host.name}" for host in self.hosts.values()]
         (self.folder / "etc-hosts").write_text(
             "\n".join(["127.0.0.1 localhost", *([] if apart else lines), ""])
@@ -124,15 +106,11 @@ class Fleet:
 
     def _make(self, host: Host) -> None:
         disks.make(host)
-        self._new_key(host)
+        shutil.rmtree(host.key_folder, ignore_errors=True)
+        host.key_folder.mkdir()
+        _new_key(host.key_folder / KEY)
         self.backend.boot(self.id, host, self.folder)
         self.wait(host)
-
-    def _new_key(self, host: Host) -> None:
-        host.key_folder.mkdir(parents=True, exist_ok=True)
-        for path in host.key_folder.iterdir():
-            path.unlink()
-        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", host.name, "-f", str(host.key_folder / KEY))
 
     def trust(self) -> None:
         """Write known_hosts from the hosts' keys of now."""
@@ -164,7 +142,7 @@ class Fleet:
         disks.release(host.folder)
         self._make(host)
 
-    def hostvars(self, host: Host) -> Dict[str, str]:
+    def hostvars(self, host: Host) -> dict[str, str]:
         """Ansible's variables for a host."""
         options = " ".join(f"-o {option}" for option in SSH_OPTIONS)
         return {
@@ -182,13 +160,11 @@ class Fleet:
 
         It is JSON, so YAML too, in one line, since Ansible's ini plugin would take several lines for hosts.
         """
-        groups: Dict[str, Dict[str, Dict[str, Dict[str, str]]]] = {
-            "coordinator": {"hosts": {}},
-            "rigs": {"hosts": {}},
-        }
+        groups: dict[str, dict[str, object]] = {"coordinator": {}, "rigs": {}}
         for host in self.hosts.values():
-            groups["coordinator" if host.zeus else "rigs"]["hosts"][host.name] = self.hostvars(host)
-        path.write_text(json.dumps({"all": {"children": groups}}))
+            groups["coordinator" if host.zeus else "rigs"][host.name] = self.hostvars(host)
+        children = {group: {"hosts": hosts} for group, hosts in groups.items()}
+        path.write_text(json.dumps({"all": {"children": children}}))
 
     def hang_up(self) -> None:
         """End the connections that SSH keeps for a later run."""
@@ -198,7 +174,7 @@ class Fleet:
 
     def down(self) -> None:
         """Remove every trace of the fleet; no error where there is none."""
-        if not self._state.exists() and not self.folder.exists():
+        if not self.folder.exists():
             return
         self.hang_up()
         disks.release(self.folder)
@@ -210,17 +186,16 @@ class Fleet:
         self.hosts = {}
 
 
-def owner() -> int:
-    """The process for which a fleet is kept: a fleet outlives it only until the next one comes up."""
-    return int(os.environ.get("HOSTS_OWNER", "0"))
+def _new_key(path: Path) -> None:
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", path.parent.name, "-f", str(path))
 
 
-def known() -> List[str]:
+def known() -> list[str]:
     """The ids of all fleets of this machine."""
     return sorted(path.name for path in fleets().iterdir()) if fleets().is_dir() else []
 
 
-def details(fleet: str) -> Dict[str, object]:
+def details(fleet: str) -> dict[str, object]:
     """A fleet's saved state, empty where it has none."""
     try:
         return dict(json.loads((fleets() / fleet / "fleet.json").read_text()))
@@ -228,16 +203,13 @@ def details(fleet: str) -> Dict[str, object]:
         return {}
 
 
-def _gone(process: object) -> bool:
-    return isinstance(process, int) and process > 0 and not Path(f"/proc/{process}").exists()
-
-
-def reap(checkout: Optional[Path] = None) -> List[str]:
+def reap(checkout: Path | None = None) -> list[str]:
     """Take down fleets whose owner process is gone, and with `checkout` all of that checkout's."""
     ended = []
     for fleet in known():
         state = details(fleet)
-        if _gone(state.get("owner")) or (checkout and state.get("checkout") in {str(checkout), None}):
+        gone = state.get("owner") and not Path(f"/proc/{state['owner']}").exists()
+        if gone or (checkout and state.get("checkout") in {str(checkout), None}):
             Fleet(fleet).down()
             ended.append(fleet)
     return ended

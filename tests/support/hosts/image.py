@@ -9,8 +9,8 @@ import shutil
 import sys
 import tarfile
 import tempfile
+from functools import cache
 from pathlib import Path
-from typing import List, Sequence
 
 from hosts.commands import HostsError, run
 from hosts.mirror import mirror, suite
@@ -18,7 +18,7 @@ from hosts.paths import ROOT, images, locked
 
 USER = "prng"
 UID = 1000
-PACKAGES = "python3,openssh-server,iproute2,procps,systemd,systemd-sysv"
+PACKAGES = "python3,openssh-server,rsync,iproute2,procps,systemd,systemd-sysv"
 SSHD = (
     "AuthorizedKeysFile /etc/ssh/fleet_keys",
     "HostKey /etc/ssh/fleet-host-key/ssh_host_ed25519_key",
@@ -46,6 +46,7 @@ OPTIONS = [
     *(f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("man", "doc", "locale")),
     *(f"--customize-hook={hook}" for hook in HOOKS),
 ]
+LIBRARIES = ("numpy==", "orjson==")
 ENOUGH_MEMORY = 2 << 30
 
 
@@ -78,37 +79,35 @@ def base() -> Path:
     return tarball
 
 
-def python_version(tarball: Path) -> str:
+@cache
+def python_version() -> str:
     """The version of the image's Python, such as `3.11`.
 
     Raises:
         HostsError: it has none.
     """
-    with tarfile.open(tarball) as archive:
+    with tarfile.open(base()) as archive:
         for member in archive:
             if member.name.lstrip("./") == "usr/bin/python3":
                 return member.linkname.replace("python", "")
-    raise HostsError(f"{tarball} has no /usr/bin/python3: remove it, it will be built again")
+    raise HostsError(f"{base()} has no /usr/bin/python3: remove it, it will be built again")
 
 
-def locked_requirements(names: Sequence[str], lock: Path) -> List[str]:
-    """The lines of `names` in a lock file, hashes included."""
-    blocks = re.split(r"(?m)^(?=[A-Za-z0-9])", lock.read_text())
-    wanted = {f"{name}==" for name in names}
-    return [block for block in blocks if any(block.startswith(start) for start in wanted)]
+def site() -> str:
+    """Where the image's Python looks for libraries, without the leading slash."""
+    return f"usr/local/lib/python{python_version()}/dist-packages"
 
 
-def libraries(names: Sequence[str] = ("numpy", "orjson")) -> Path:
-    """A folder with `names` from the project's lock file, for the image's Python.
+def libraries() -> Path:
+    """A folder with Zeus's libraries from the project's lock file, for the image's Python.
 
     Raises:
         HostsError: pip could not install them.
     """
-    tarball = base()
-    version = python_version(tarball)
-    lines = locked_requirements(names, ROOT / "requirements.txt")
-    if len(lines) != len(names):
-        raise HostsError(f"requirements.txt doesn't lock all of: {', '.join(names)}")
+    version = python_version()
+    # Each with its hashes.
+    blocks = re.split(r"(?m)^(?=[A-Za-z0-9])", (ROOT / "requirements.txt").read_text())
+    lines = [block for block in blocks if block.startswith(LIBRARIES)]
     key = hashlib.sha256("\n".join([version, *lines]).encode()).hexdigest()[:12]
     folder = images() / f"zeus-{version}-{key}"
     with locked("image"):

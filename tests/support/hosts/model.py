@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Protocol
+from typing import Protocol
 
 from hosts.image import USER
 
@@ -80,7 +80,7 @@ class Backend(Protocol):
     def close(self, fleet: str) -> None:
         """Remove all hosts of the fleet and its network, whatever state they are in."""
 
-    def known(self) -> List[str]:
+    def known(self) -> list[str]:
         """Fleets that have left anything in this backend."""
 
     def forget_images(self) -> None:

@@ -10,7 +10,6 @@ import tarfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import List
 
 from hosts import image, mirror
 from hosts.commands import HostsError, run
@@ -19,6 +18,7 @@ from hosts.paths import fleets, images, locked
 
 SCRIPT = Path(__file__).with_name("netns-init.sh")
 SUBNETS = range(1, 250)
+LAYERS = ("upper", "work", "root")
 SECONDS = 10.0
 
 
@@ -55,11 +55,8 @@ class Netns:
         raise HostsError("no subnet is free for test hosts")
 
     def boot(self, fleet: str, host: Host, folder: Path) -> None:
-        """Lay the layers, then start."""
-        for layer in ("upper", "work", "root"):
+        for layer in LAYERS:
             (host.folder / layer).mkdir(exist_ok=True)
-        libraries = image.libraries() if host.zeus else ""
-        site = f"usr/local/lib/python{image.python_version(image.base())}/dist-packages"
         settings = {
             "LOWER": self.root(),
             "KEYS": folder / "id_ed25519.pub",
@@ -67,8 +64,8 @@ class Netns:
             "HOST": host.folder,
             "NAME": host.name,
             "HOME_DIR": HOME,
-            "LIBRARIES": libraries,
-            "SITE": site,
+            "LIBRARIES": image.libraries() if host.zeus else "",
+            "SITE": image.site(),
         }
         lines = [f"{name}={value}\n" for name, value in settings.items()]
         (host.folder / "settings").write_text("".join(lines))
@@ -89,74 +86,82 @@ class Netns:
                 stderr=log,
                 start_new_session=True,
             )
-        (host.folder / "pid").write_text(str(process.pid))
-        first = self._first(process.pid)
-        cable = f"{fleet[4:]}{host.address.rpartition('.')[2]}"
-        run("ip", "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", str(first))
+        _record(host).write_text(str(process.pid))
+        first, cable = str(_first(process.pid)), _cable(fleet, host)
+        run("ip", "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", first)
         run("ip", "link", "set", cable, "master", fleet, "up")
-        inside = ("nsenter", "-t", str(first), "-n", "ip")
+        inside = ("nsenter", "-t", first, "-n", "ip")
         run(*inside, "link", "set", "eth0", "address", host.mac)
         run(*inside, "address", "add", f"{host.address}/24", "dev", "eth0")
-        run(*inside, "link", "set", "lo", "up")
-        run(*inside, "link", "set", "eth0", "up")
+        for link in ("lo", "eth0"):
+            run(*inside, "link", "set", link, "up")
         if process.stdin:
             process.stdin.close()  # The script waits for its network.
 
-    def _first(self, parent: int) -> int:
-        """The child of `unshare`: process 1 of the host."""
-        end = time.monotonic() + SECONDS
-        while time.monotonic() < end:
-            with suppress(OSError):
-                children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-                if children:
-                    return int(children[0])
-            time.sleep(0.01)
-        raise HostsError("a test host has no first process")
-
     def kill(self, fleet: str, host: Host) -> None:
-        """SIGKILL to its first process ends all of the host."""
-        record = host.folder / "pid"
-        parent = int(record.read_text()) if record.exists() else 0
-        if parent and self.pid(fleet, host):
-            os.kill(self._first(parent), signal.SIGKILL)
+        parent = _parent(_record(host))
+        if parent:
+            os.kill(_first(parent), signal.SIGKILL)
         end = time.monotonic() + SECONDS
         while parent and _runs(parent) and time.monotonic() < end:
             with suppress(ChildProcessError):
                 os.waitpid(parent, os.WNOHANG)
             time.sleep(0.02)
-        record.unlink(missing_ok=True)
-        cable = f"{fleet[4:]}{host.address.rpartition('.')[2]}"
-        run("ip", "link", "delete", cable, check=False)
+        _record(host).unlink(missing_ok=True)
+        run("ip", "link", "delete", _cable(fleet, host), check=False)
 
     def remove(self, fleet: str, host: Host) -> None:
-        """Kill it and drop its upper layer."""
         self.kill(fleet, host)
-        for layer in ("upper", "work", "root"):
+        for layer in LAYERS:
             shutil.rmtree(host.folder / layer, ignore_errors=True)
 
     def pid(self, fleet: str, host: Host) -> int:
-        """As noted at its start."""
-        record = host.folder / "pid"
-        parent = int(record.read_text()) if record.exists() else 0
-        return self._first(parent) if parent and _runs(parent) else 0
+        parent = _parent(_record(host))
+        return _first(parent) if parent else 0
 
     def close(self, fleet: str) -> None:
         """End every host that left a pid, then the cables and the bridge."""
         for record in sorted((fleets() / fleet / "hosts").glob("*/pid")):
-            parent = int(record.read_text() or 0)
-            if parent and _runs(parent) and str(SCRIPT) in Path(f"/proc/{parent}/cmdline").read_text():
+            parent = _parent(record)
+            if parent and str(SCRIPT) in Path(f"/proc/{parent}/cmdline").read_text():
                 os.kill(parent, signal.SIGKILL)
         for line in run("ip", "-o", "link", "show", "master", fleet, check=False).splitlines():
             run("ip", "link", "delete", line.split()[1].partition("@")[0], check=False)
         run("ip", "link", "delete", fleet, check=False)
 
-    def known(self) -> List[str]:
-        """By their bridges."""
+    def known(self) -> list[str]:
         found = run("ip", "-o", "link", "show", "type", "bridge").splitlines()
         return [name for line in found if (name := line.split()[1].rstrip(":")).startswith("snpz")]
 
     def forget_images(self) -> None:
         """They lie in the cache, which goes as a whole."""
+
+
+def _cable(fleet: str, host: Host) -> str:
+    return f"{fleet[4:]}{host.address.rpartition('.')[2]}"
+
+
+def _record(host: Host) -> Path:
+    """Where the id of a host's `unshare` is noted."""
+    return host.folder / "pid"
+
+
+def _parent(record: Path) -> int:
+    """The id of a host's `unshare`; 0 once it has ended."""
+    pid = int(record.read_text() or 0) if record.exists() else 0
+    return pid if pid and _runs(pid) else 0
+
+
+def _first(parent: int) -> int:
+    """The child of `unshare`: process 1 of the host."""
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        with suppress(OSError):
+            children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+            if children:
+                return int(children[0])
+        time.sleep(0.01)
+    raise HostsError("a test host has no first process")
 
 
 def _runs(pid: int) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import List
 
 from hosts import image
 from hosts.commands import run
@@ -20,10 +19,14 @@ ULIMITS = ("--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096")
 
 
 @lru_cache(maxsize=1)
-def _runtime() -> List[str]:
+def _runtime() -> list[str]:
     # crun refuses hybrid cgroups, runc takes them; podman keeps the runtime of each container.
     version = run("podman", "info", "--format", "{{.Host.CgroupsVersion}}").strip()
     return [] if version == "v2" else ["--runtime=runc"]
+
+
+def _remove(*containers: str) -> None:
+    run("podman", "rm", "--force", "--time=0", "--volumes", "--ignore", *containers)
 
 
 def _name(fleet: str, host: Host) -> str:
@@ -52,7 +55,6 @@ class Podman:
         return str(found[0]["subnets"][0]["subnet"]).rpartition(".")[0]
 
     def boot(self, fleet: str, host: Host, folder: Path) -> None:
-        """Run one container."""
         mounts = [
             f"{host.home}:{HOME}",
             f"{host.key_folder}:/etc/ssh/fleet-host-key:ro",
@@ -60,8 +62,7 @@ class Podman:
             f"{folder / 'etc-hosts'}:/etc/hosts:ro",
         ]
         if host.zeus:
-            site = f"/usr/local/lib/python{image.python_version(image.base())}/dist-packages"
-            mounts.append(f"{image.libraries()}:{site}:ro")
+            mounts.append(f"{image.libraries()}:/{image.site()}:ro")
         run(
             *("podman", "run", "--detach", "--replace", "--systemd=always", *_runtime(), *ULIMITS),
             *(f"--name={_name(fleet, host)}", f"--hostname={host.name}", f"--label={LABEL}={fleet}"),
@@ -72,39 +73,32 @@ class Podman:
         )
 
     def start(self, fleet: str, host: Host) -> None:
-        """Start it again."""
         run("podman", "start", _name(fleet, host))
 
     def kill(self, fleet: str, host: Host) -> None:
-        """SIGKILL, and wait for the end."""
         run("podman", "kill", _name(fleet, host))
         run("podman", "wait", _name(fleet, host))
 
     def remove(self, fleet: str, host: Host) -> None:
-        """Remove the container."""
-        run("podman", "rm", "--force", "--time=0", "--volumes", "--ignore", _name(fleet, host))
+        _remove(_name(fleet, host))
 
     def pid(self, fleet: str, host: Host) -> int:
-        """As podman knows it."""
         return int(run("podman", "inspect", "--format", "{{.State.Pid}}", _name(fleet, host)))
 
     def close(self, fleet: str) -> None:
-        """Containers first, then the network."""
         found = run("podman", "ps", "--all", "--quiet", f"--filter=label={LABEL}={fleet}").split()
         if found:
-            run("podman", "rm", "--force", "--time=0", "--volumes", "--ignore", *found)
+            _remove(*found)
         if run("podman", "network", "ls", "--quiet", f"--filter=name=^{fleet}$").strip():
             run("podman", "network", "rm", "--force", fleet)
 
-    def known(self) -> List[str]:
-        """By the label of containers and networks."""
+    def known(self) -> list[str]:
         form = '{{index .Labels "' + LABEL + '"}}'
-        told = run("podman", "ps", "--all", f"--filter=label={LABEL}", f"--format={form}").split()
+        containers = run("podman", "ps", "--all", f"--filter=label={LABEL}", f"--format={form}").split()
         networks = run("podman", "network", "ls", "--quiet", f"--filter=label={LABEL}").split()
-        return sorted({*told, *networks})
+        return sorted({*containers, *networks})
 
     def forget_images(self) -> None:
-        """Remove every image of ours."""
         found = run("podman", "images", "--quiet", REPOSITORY).split()
         if found:
             run("podman", "rmi", "--force", *sorted(set(found)))

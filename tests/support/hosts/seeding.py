@@ -29,9 +29,8 @@ def own(path: Path) -> None:
         os.chown(entry, UID, UID, follow_symlinks=False)
 
 
-def seed(home: Path, zeus: bool, directory: str = DIRECTORY) -> None:
-    """Make a host's pipeline directory; on Zeus what Step 2.5 needs, and Step 1's output."""
-    folder = home / directory
+def pipeline(folder: Path, zeus: bool) -> None:
+    """Make a pipeline directory; on Zeus with what Step 2.5 needs, and Step 1's output."""
     folder.mkdir(parents=True, exist_ok=True)
     if zeus:
         for name in ("train_history.json", "holdout_history.json"):
@@ -40,6 +39,11 @@ def seed(home: Path, zeus: bool, directory: str = DIRECTORY) -> None:
         script.write_text(SCORER)
         script.chmod(0o755)
         survivors.write(str(folder / "bidirectional_survivors.json"), COUNT, 25)
+
+
+def seed(home: Path, zeus: bool, directory: str = DIRECTORY) -> None:
+    """Make a host's pipeline directory on its disk, its user's own."""
+    pipeline(home / directory, zeus)
     own(home)
 
 

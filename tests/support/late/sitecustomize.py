@@ -3,9 +3,10 @@
 import os
 import sys
 import time
+from typing import Any
 
 
-def _wait(event, args):
+def _wait(event: str, args: Any) -> None:
     if event == "os.rename" and str(args[0]).endswith(".staged"):
         gate = os.environ["FAKESSH_GATE"]
         open(gate + ".waits", "w").close()

@@ -14,8 +14,8 @@ CONVERTING = (
         (
             Edit(
                 f"{PACKAGE}/npz/schema.py",
-                '    Field("intersection_ratio", "<f4", "intersection_ratio", NUMBER, "metadata_float"),\n',
-                "",
+                '"intersection_count intersection_ratio"',
+                '"intersection_count"',
             ),
         ),
         f"{FIELDS}::test_no_field_is_dropped_in_silence",
@@ -24,14 +24,26 @@ CONVERTING = (
     Protection(
         "19 of 22 fields dropped",
         "nothing is said of what is left out",
-        (Edit(f"{PACKAGE}/convert/checks.py", "return dict(sorted(tally.other_keys.items()))", "return {}"),),
+        (
+            Edit(
+                f"{PACKAGE}/convert/checks.py",
+                "return {key: seen.count for key, seen in tally.other_keys.kept().items()}",
+                "return {}",
+            ),
+        ),
         f"{FIELDS}::test_no_field_is_dropped_in_silence",
         '"sessions" in json.dumps(sidecar)',
     ),
     Protection(
         "Every hybrid survivor was labelled java_lcg",
         "a hybrid is its base",
-        (Edit(f"{PACKAGE}/arrays/prng.py", 'if encoding == "legacy" and name', "if name"),),
+        (
+            Edit(
+                f"{PACKAGE}/arrays/prng.py",
+                'if encoding == "legacy" and name.endswith(HYBRID):\n        name',
+                "if name.endswith(HYBRID):\n        name",
+            ),
+        ),
         f"{FIELDS}::test_a_hybrid_is_not_labelled_java_lcg",
         "assert {0} == {1}",
     ),
@@ -88,7 +100,7 @@ CONVERTING = (
         "numpy's name is unbound on the path of a bad value",
         (
             Edit(
-                f"{PACKAGE}/arrays/arrays.py",
+                f"{PACKAGE}/arrays/checker.py",
                 "        whys = [why_of(value) for value in column.values]\n",
                 "        whys = [why_of(value) for value in column.values]\n"
                 "        if not whys:\n            import numpy as np\n",
@@ -176,7 +188,7 @@ CONVERTING = (
     Protection(
         "An owned symlink was replaced",
         "the converter takes a symlink for a file of its own",
-        (Edit(f"{PACKAGE}/convert/api.py", "job.decision.live and job.decision.live.is_symlink", "False"),),
+        (Edit(f"{PACKAGE}/convert/stage.py", "if live and live.is_symlink:", "if False:"),),
         "unit/test_converter_destinations.py::test_an_owned_symlink_is_never_replaced",
         'answer.get("failed")',
     ),

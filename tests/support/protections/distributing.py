@@ -5,11 +5,27 @@ from __future__ import annotations
 from protections import Edit, Protection
 
 TASKS = "roles/survivor_npz/tasks"
-FILTERS = "module_utils/survivor_npz/controller/fleet"
+FLEET = "module_utils/survivor_npz/controller/fleet"
+DECIDE = "plugins/action/survivor_npz_fleet.py"
 EXTRA = 'extra_paths: "{{ survivor_npz_extra_paths }}"'
-NOT_ON_ZEUS = 'extra_paths: "{{ __survivor_npz_is_coordinator | ternary([], survivor_npz_extra_paths) }}"'
-LOOKS = (f"{TASKS}/probe.yml", f"{TASKS}/prove.yml")
-EXISTING, REQUIRED = "if wanted(copy) and not is_right", 'if copy["required"] and not is_right'
+NOT_ON_ZEUS = 'extra_paths: "{{ __survivor_npz_leads | ternary([], survivor_npz_extra_paths) }}"'
+PREFLIGHT = """- name: preflight | Stop before any work if a host has a fault
+  survivor_npz_fleet:
+    phase: preflight
+    options: "{{ __survivor_npz_options }}"
+
+"""
+OTHERS = """- name: Look at every other host
+  hosts: survivor_npz_followers
+  gather_facts: false
+  strategy: ansible.builtin.linear
+  ignore_errors: true
+"""
+DISKS_ONLY = Edit(
+    f"{FLEET}/proof.py",
+    "if must_be_right(copy)\n            and not is_right",
+    'if copy["required"]\n            and not is_right',
+)
 
 DISTRIBUTING = (
     Protection(
@@ -17,15 +33,11 @@ DISTRIBUTING = (
         "every host counts as right unless this run has converted",
         (
             Edit(
-                FILTERS,
-                "is_right(copy, sha256, follows)\n",
-                'is_right(copy, sha256, follows) or not goal["staged"]\n',
+                f"{FLEET}/plan.py",
+                "right = is_right(copy, sha256, follows)\n",
+                'right = is_right(copy, sha256, follows) or not goal["staged"]\n',
             ),
-            Edit(
-                FILTERS,
-                'is_right(copy, goal["sha256"], follows) and',
-                'is_right(copy, goal["sha256"], follows) and False and',
-            ),
+            Edit(f"{FLEET}/proof.py", 'and not is_right(copy, goal["sha256"], host == follows)', "and False"),
         ),
         "playbook/test_fleet_runs.py::test_a_rig_that_missed_one_run_kept_the_old_file_for_good",
         'real.changed == ["rig-6600b"]',
@@ -35,9 +47,9 @@ DISTRIBUTING = (
         "hosts that have switched stay switched",
         (
             Edit(
-                f"{TASKS}/activate.yml",
-                "- hostvars[__survivor_npz_fleet.coordinator].__survivor_npz_unswitched | length > 0",
-                "- false",
+                DECIDE,
+                'members = {host: ["survivor_npz_reverting"] for host in asked} if found else {}',
+                "members = {}",
             ),
         ),
         "playbook/test_fleet_way_back.py::test_a_rig_vanishes_in_the_switch_and_those_switched_go_back",
@@ -46,7 +58,7 @@ DISTRIBUTING = (
     Protection(
         "After a partial copy some rigs had the new NPZ",
         "nobody knows of a previous NPZ",
-        (Edit(FILTERS, 'main if stays else main["previous"] or {}', "{}"),),
+        (Edit(FLEET, 'main if stays else main["previous"] or {}', "{}"),),
         "playbook/test_fleet_status_rollback.py::test_rollback_brings_the_previous_npz_everywhere_and_pins_it",
         "(dry.rc, fleet.tree()) == (0, before)",
     ),
@@ -54,18 +66,14 @@ DISTRIBUTING = (
         "Step 2.5 ran with a rig missing",
         "an unreachable rig is dropped, as Ansible does",
         (
+            Edit("playbooks/prepare.yml", f"{OTHERS}  ignore_unreachable: true\n", OTHERS),
             Edit(
-                f"{TASKS}/probe.yml",
-                "- name: probe | Look at every host\n  ignore_unreachable: true\n",
-                "- name: probe | Look at every host\n",
-            ),
-            Edit(
-                f"{TASKS}/probe.yml",
-                '    __survivor_npz_dir: "{{ __survivor_npz_probe.directory | default(none) }}"\n',
-                '    __survivor_npz_dir: "{{ __survivor_npz_probe.directory | default(none) }}"\n'
-                '    __survivor_npz_fleet: "{{ __survivor_npz_fleet | combine({'
-                "'hosts': __survivor_npz_fleet.hosts | select('in', ansible_play_hosts), "
-                "'rigs': __survivor_npz_fleet.rigs | select('in', ansible_play_hosts)}) }}\"\n",
+                DECIDE,
+                '        return Team(**one(self._vars, "guard", "team")["team"])\n',
+                '        team = Team(**one(self._vars, "guard", "team")["team"])\n'
+                '        looks = registered(self._vars, team.hosts, "look")[0]\n'
+                '        there = [rig for rig in team.rigs if "copies" in looks.get(rig, {})]\n'
+                "        return team._replace(rigs=there)\n",
             ),
         ),
         "playbook/test_fleet_traps.py::test_step25_ran_with_a_rig_missing",
@@ -74,45 +82,48 @@ DISTRIBUTING = (
     Protection(
         "Step 2.5 ran with a rig missing",
         "a group without hosts is a fleet",
-        (Edit(FILTERS, "    if not listed:\n", "    if False:\n"),),
+        (Edit(FLEET, "    if not listed:\n", "    if False:\n"),),
         "playbook/test_fleet_traps.py::test_an_empty_rigs_group_starts_the_launch",
         "run.rc != 0",
     ),
     Protection(
         "Step 2.5 ran with a rig missing",
         "the fleet is whom --limit leaves",
-        (Edit(FILTERS, "if rig not in skipped]", "if rig in played]"),),
+        (
+            Edit(
+                f"{FLEET}/guard.py",
+                '    team = membership.team_of(task_vars["groups"], args)\n',
+                '    team = membership.team_of(task_vars["groups"], args)\n'
+                '    left = task_vars["ansible_play_hosts_all"]\n'
+                "    team = team._replace(rigs=[rig for rig in team.rigs if rig in left])\n",
+            ),
+        ),
         "playbook/test_fleet_traps.py::test_limit_makes_the_fleet_partial_with_exit_code_zero",
         "run.rc != 0",
     ),
     Protection(
         "Workers read an old NPZ from `/dev/shm`",
         "nobody looks at RAM disks",
-        tuple(Edit(place, EXTRA, "extra_paths: []") for place in LOOKS),
+        (Edit(f"{TASKS}/look.yml", EXTRA, "extra_paths: []"),),
         "playbook/test_fleet_runs.py::test_workers_read_an_old_npz_from_the_ram_disk",
         "fleet.ram(host).read_bytes() == fleet.npz(host).read_bytes()",
     ),
     Protection(
         'A 2-byte `[]` "passed"',
         "any number of survivors is enough",
-        (
-            Edit(
-                "roles/survivor_npz/vars/main.yml",
-                "and __survivor_npz_expected.survivor_count | int < survivor_npz_min_survivors | int",
-                "and false",
-            ),
-        ),
+        (Edit(f"{FLEET}/goal.py", "if count is None or count >= least:", "if True:"),),
         "playbook/test_fleet_runs.py::test_nothing_is_pushed_when_step_1_wrote_no_survivors",
         "run.rc != 0",
     ),
     Protection(
         "A two-hour run wasted because a rig was down",
-        "faults that the preflight finds don't stop the run",
+        "faults stop the run after the conversion only",
         (
+            Edit(f"{TASKS}/decide.yml", PREFLIGHT, ""),
             Edit(
-                f"{TASKS}/preflight.yml",
-                "when: __survivor_npz_is_coordinator and __survivor_npz_faults | length > 0",
-                "when: false",
+                f"{TASKS}/decide.yml",
+                "- name: plan | Set the goal",
+                f"{PREFLIGHT}- name: plan | Set the goal",
             ),
         ),
         "playbook/test_fleet_traps.py::test_step25_ran_with_a_rig_missing",
@@ -121,13 +132,7 @@ DISTRIBUTING = (
     Protection(
         "Rig jobs died in 0.4 s",
         "the rig's own Python is not asked",
-        (
-            Edit(
-                f"{TASKS}/stage_host.yml",
-                "when: survivor_npz_rig_python | length > 0 and not __survivor_npz_is_coordinator",
-                "when: false",
-            ),
-        ),
+        (Edit(f"{FLEET}/plan.py", 'bool(look["asked"]["rig_python"]) and not coordinator', "False"),),
         "playbook/test_fleet_runs.py::test_rig_jobs_died_since_the_rigs_own_python_could_not_open_the_npz",
         "run.rc != 0",
     ),
@@ -157,7 +162,7 @@ DISTRIBUTING = (
         "status shows copies and compares nothing",
         (
             Edit(
-                FILTERS,
+                FLEET,
                 "None if sha256 is None or reference is None else sha256 == reference",
                 "sha256 is not None",
             ),
@@ -181,14 +186,14 @@ DISTRIBUTING = (
     Protection(
         "JSON newer, RAM disks warm",
         "nobody looks at the RAM disk of Zeus",
-        tuple(Edit(place, EXTRA, NOT_ON_ZEUS) for place in LOOKS),
+        (Edit(f"{TASKS}/look.yml", EXTRA, NOT_ON_ZEUS),),
         "playbook/test_ram_disks.py::test_json_newer_and_every_ram_disk_warm",
         "zeus: workers read old data",
     ),
     Protection(
         "After one rig's reboot its worker read new data",
         "the proof is of disks only",
-        (Edit(FILTERS, EXISTING, REQUIRED),),
+        (DISKS_ONLY,),
         "playbook/test_ram_disks.py::test_a_rebooted_rig_reads_new_data_and_the_others_old",
         "started on two sets of survivors",
     ),
@@ -197,18 +202,18 @@ DISTRIBUTING = (
         "a copy without room is skipped, and the proof is of disks only",
         (
             Edit(
-                FILTERS,
+                FLEET,
                 'if sha256 not in copy["staged"] and directory["free"] < size:',
                 'if copy["required"] and sha256 not in copy["staged"] and directory["free"] < size:',
             ),
             Edit(
-                FILTERS,
-                "        if not wanted(copy):\n",
+                f"{FLEET}/plan.py",
+                "        if not must_be_right(copy):\n",
                 '        if not copy["required"] and copy["directory"]["free"] < goal["size"]:\n'
                 "            continue\n"
-                "        if not wanted(copy):\n",
+                "        if not must_be_right(copy):\n",
             ),
-            Edit(FILTERS, EXISTING, REQUIRED),
+            DISKS_ONLY,
         ),
         "playbook/test_ram_disks.py::test_a_rig_whose_ram_disk_is_full_is_skipped_and_shown_as_done",
         "started beside a copy that is old",
@@ -216,8 +221,8 @@ DISTRIBUTING = (
     Protection(
         "4,900 survivors with `--sample-size` 5,000",
         "nobody compares survivors with the sample",
-        (Edit(f"{TASKS}/enough.yml", "when: __survivor_npz_will_run | default(false)", "when: false"),),
+        (Edit(DECIDE, '        if options["for_run"]:\n', "        if False:\n"),),
         "playbook/test_rig_side.py::test_survivors_not_more_than_the_sample_size_warn",
-        "WARNING: 300 survivors are not more",
+        "WARNING: --sample-size 300 needs more than 300 survivors",
     ),
 )

@@ -6,6 +6,7 @@ from protections import Edit, Protection
 
 SUPERVISE = "module_utils/survivor_npz/run/supervise"
 LIVE = "plugins/action/survivor_npz_live.py"
+RESULT = "module_utils/survivor_npz/controller/run_result.py"
 SCREEN = "playbook/test_run_live.py"
 
 LAUNCHING = (
@@ -52,7 +53,7 @@ LAUNCHING = (
     Protection(
         "The next step took a `--legacy-scoring` run",
         "an exit code is no verdict",
-        (Edit("roles/survivor_npz/tasks/judge.yml", "in ['failed', 'timeout',", "in ['timeout',"),),
+        (Edit(RESULT, '_BAD = ("failed", ', "_BAD = ("),),
         f"{SCREEN}::test_failed_script_fails_the_play_with_its_last_lines_and_its_log",
         "rc == 2",
     ),

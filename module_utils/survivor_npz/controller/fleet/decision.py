@@ -23,7 +23,7 @@ def registered(task_vars: TaskVars, hosts: Sequence[str], *names: str) -> tuple[
         known = task_vars["hostvars"][host]
         for place, name in zip(found, names):
             key = f"__survivor_npz_{name}"
-            value = known[key] if key in known else None
+            value = known.get(key)
             if isinstance(value, Mapping) and not value.get("skipped"):
                 place[host] = value
     return found

@@ -16,6 +16,7 @@ from ansible.module_utils.survivor_npz.controller.fleet.decision import Stop, Ta
 from ansible.module_utils.survivor_npz.controller.fleet.membership import Team
 
 Values = Mapping[str, Mapping[str, Any]]
+Evaluate = Callable[[str, str], Any]
 
 
 def _without_coordinator(team: Team, played: list[str], limit: Any) -> list[str]:
@@ -26,9 +27,7 @@ def _without_coordinator(team: Team, played: list[str], limit: Any) -> list[str]
     return []
 
 
-def _values(
-    task_vars: TaskVars, hosts: list[str], template: Callable[[Any], Any]
-) -> dict[str, dict[str, Any]]:
+def _values(task_vars: TaskVars, hosts: list[str], evaluate: Evaluate) -> dict[str, dict[str, Any]]:
     """Variables with our prefix that the inventory, -e or a play sets, by host; internal ones by name only."""
     found = {}
     for host in hosts:
@@ -38,7 +37,7 @@ def _values(
             if not name.startswith((variables.PREFIX, variables.INTERNAL)):
                 continue
             try:
-                values[name] = known[name] if name.startswith(variables.PREFIX) else None
+                values[name] = evaluate(host, name) if name.startswith(variables.PREFIX) else None
             except Exception as error:  # a template that can't be evaluated: whatever Jinja raises
                 why = " ".join(str(error).split())
                 raise Stop(
@@ -82,16 +81,14 @@ def _misgiven(values: Values, specs: Path) -> list[str]:
     ]
 
 
-def guard(
-    task_vars: TaskVars, args: Mapping[str, Any], playbooks: Path, template: Callable[[Any], Any]
-) -> Any:
+def guard(task_vars: TaskVars, args: Mapping[str, Any], playbooks: Path, evaluate: Evaluate) -> Any:
     """Decide whether to begin.
 
     Args:
         args: `scope` (`fleet`, `coordinator`, or `status`, which accepts a part of the fleet), the names of the
             groups, `skip_rigs`, and `argument_specs`, a path.
         playbooks: where our own playbooks are: only there are tags ours to judge.
-        template: evaluates a value.
+        evaluate: a variable of a host, by name.
 
     Returns:
         The task's result: the team, the groups that its hosts join, a token of this run, and report sections.
@@ -109,7 +106,7 @@ def guard(
         batch = list(task_vars.get("ansible_play_batch", played))
         faults += [] if faults or scope == "status" else membership.left_out(team, played, batch, limit)
     reached = [host for host in team.hosts if host in played]
-    values = _values(task_vars, reached if scope == "status" else team.hosts, template)
+    values = _values(task_vars, reached if scope == "status" else team.hosts, evaluate)
     wrong = _reserved(task_vars, values) + _misgiven(values, Path(args["argument_specs"]))
     if Path(str(task_vars.get("playbook_dir", ""))).resolve() == playbooks:
         run, skip = task_vars.get("ansible_run_tags", []), task_vars.get("ansible_skip_tags", [])
@@ -131,5 +128,5 @@ def guard(
         "token": uuid.uuid4().hex,
         "controller": f"{getpass.getuser()}@{platform.node()} (pid {os.getppid()})",
         "controller_pid": os.getppid(),
-        "report": {"options": {"path": template(report), "skipped": team.skipped}},
+        "report": {"options": {"path": report, "skipped": team.skipped}},
     }

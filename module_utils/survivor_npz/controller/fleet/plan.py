@@ -81,11 +81,10 @@ def part_of(look: Answer, goal: Mapping[str, Any], convert: str, coordinator: bo
                 part["attributes"].append(copy["path"])
         else:
             part["spread"].append(copy["path"])
-    if part["spread"] and source is None and coordinator:
-        source = goal["path"]
     part["receive"] = None
     if part["spread"] and source is None:
-        part["receive"] = source = _receives(look, part["spread"], sha256)
+        source = goal["path"] if coordinator else _receives(look, part["spread"], sha256)
+        part["receive"] = None if coordinator else source
     part["source"] = source
     part["open"] = bool(look["asked"]["rig_python"]) and not coordinator
     # The coordinator's own copy with its sidecar comes last.

@@ -139,13 +139,14 @@ def proof(
     latest_looks: Registered,
     parts: Parts,
     goal: Mapping[str, Any],
-    coordinator: str,
-    convert: str,
+    follows: str | None,
+    *,
     planned: bool = False,
 ) -> Faults:
     """Hosts that have not shown the goal on each live path by their latest look.
 
     Args:
+        follows: the host whose own copy may be a symlink (convert: never); None for none.
         planned: a dry run: a copy counts as right that the distribution, if it runs, would switch.
     """
     found: Faults = {}
@@ -155,12 +156,11 @@ def proof(
             found[host] = [f"proof failed: {why}"]
             continue
         by_plan = {copy["path"] for copy in parts[host]["switch"]} if planned and host in parts else set()
-        follows = host == coordinator and convert == "never"
         wrong = [
             f"{copy['path']}: {_holds(copy)} instead of {short(goal['sha256'])}."
             for copy in look["copies"]
             if must_be_right(copy)
-            and not is_right(copy, goal["sha256"], follows)
+            and not is_right(copy, goal["sha256"], host == follows)
             and copy["path"] not in by_plan
         ]
         if wrong:

@@ -71,17 +71,13 @@ def status(
     answers: Mapping[str, Any],
     decision: Any,
     options: Mapping[str, Any],
-    played: Sequence[str],
-    now: float,
 ) -> dict[str, Any]:
     """What status.yml shows.
 
     Args:
         answers: what each host's look registered.
         decision: what the converter would do; None where it was not asked.
-        options: as the decisions of a run take them.
-        played: hosts that --limit left.
-        now: Unix seconds.
+        options: as the decisions of a run take them; `played`, the hosts that --limit left; `now`, Unix seconds.
 
     Returns:
         `copies` (a row for each copy; ages in seconds), `would` (sentences: what step25.yml would do now),
@@ -89,14 +85,14 @@ def status(
         has the coordinator's bytes), `reason`.
     """
     lead = team.coordinator
-    hosts = [host for host in dict.fromkeys([*([lead] if lead else []), *team.rigs])]
-    limited = [host for host in hosts if host not in played]
+    hosts = list(dict.fromkeys([*([lead] if lead else []), *team.rigs]))
+    limited = [host for host in hosts if host not in options["played"]]
     asked = {host: answers.get(host) for host in hosts if host not in limited}
     found = faults_of(asked, lead, options) if lead else {}
     looks, silent = looks_of(asked, lead)
     main = looks[lead]["copies"][0] if lead in looks else None
     rows = [
-        _row(host, copy, main["sha256"] if main else None, now)
+        _row(host, copy, main["sha256"] if main else None, options["now"])
         for host, look in looks.items()
         for copy in look["copies"]
     ]

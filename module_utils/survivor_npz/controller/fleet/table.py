@@ -14,22 +14,26 @@ NOT_CHECKED = "not checked"
 
 def before(look: Any) -> str:
     """What a host holds, while there is no goal yet."""
+    if look is None:
+        return NOT_CHECKED
     if why_no_answer(look, "copies"):
         return "unknown"
     return ", ".join(dict.fromkeys(state(copy, None) for copy in look["copies"] if must_be_right(copy)))
 
 
-def _action(part: Mapping[str, Any], switched: Any, reverted: Any, staged: Any, will: bool) -> str:
+def _action(part: Mapping[str, Any], answers: Mapping[str, Any], will: bool) -> str:
     """What became of a host's part."""
+    done = {
+        name: bool((answers.get(name) or {}).get("changed")) for name in ("switched", "reverted", "staged")
+    }
     action = str(part["action"])
-    if isinstance(reverted, Mapping) and reverted.get("changed"):
+    if done["reverted"]:
         return "reverted"
     if will and action != "none":
         return f"would {action}"
     if action == "switch":
-        return "switched" if isinstance(switched, Mapping) and switched.get("changed") else "did not switch"
-    done = switched if action == "set owner and mode" else staged
-    if action == "none" or (isinstance(done, Mapping) and done.get("changed")):
+        return "switched" if done["switched"] else "did not switch"
+    if action == "none" or done["switched" if action == "set owner and mode" else "staged"]:
         return action
     return f"did not {action}"
 
@@ -39,6 +43,7 @@ def rows(
     looks: Mapping[str, Any],
     parts: Mapping[str, Mapping[str, Any]],
     results: Mapping[str, Mapping[str, Any]],
+    *,
     unproven: Faults | None = None,
     named: Mapping[str, str] | None = None,
     will: bool = False,
@@ -62,8 +67,7 @@ def rows(
             proven = "no" if host in unproven else "predicted" if predicted else "yes"
         action = "none"
         if part is not None:
-            given = (results.get(name, {}).get(host) for name in ("switched", "reverted", "staged"))
-            action = _action(part, *given, will)
+            action = _action(part, {name: answers.get(host) for name, answers in results.items()}, will)
         table.append(
             {
                 "host": host,

@@ -36,7 +36,8 @@ MINIMUM = {
 }
 CLOSE = 0.75  # below this likeness a suggestion confuses more than it helps
 TAGS = ("preflight", "convert", "distribute", "prove", "run")
-_ALWAYS_KNOWN = ("all", "tagged", "untagged", "always", "never", "molecule-idempotence-notest")
+_ALWAYS_KNOWN = ("all", "tagged", "untagged", "always", "never")
+_OF_MOLECULE = ("notest", "molecule-notest", "molecule-idempotence-notest")  # it skips them in every run
 
 Options = Mapping[str, Mapping[str, Any]]
 
@@ -76,7 +77,7 @@ def _range(name: str, value: Any, kind: str) -> str | None:
 
 def _content(name: str, value: Any) -> str | None:
     if name == "survivor_npz_mode" and not (
-        isinstance(value, str) and re.match(r"0?[0-7][0-7][0145]$", value)
+        isinstance(value, str) and re.fullmatch("0?[0-7][0-7][0145]", value)
     ):
         return (
             f"survivor_npz_mode is {value}: give an octal mode in quotes, never world-writable, like '0644'."
@@ -132,7 +133,7 @@ def tag_problems(run: Iterable[str], skip: Iterable[str]) -> list[str]:
     found = [
         f"unknown tag {tag}; the tags are {', '.join(TAGS)}."
         for tag in dict.fromkeys([*run, *skip])
-        if tag not in (*TAGS, *_ALWAYS_KNOWN)
+        if tag not in (*TAGS, *_ALWAYS_KNOWN, *_OF_MOLECULE)
     ]
     if "preflight" in skip:
         found.append(

@@ -33,10 +33,10 @@ def stale(directory: str, stamp: dict[str, Any]) -> str:
         return f"The proof has no usable stamp ({stamp}). Nothing was started; run again"
     token = stamp.get("token", "")
     trouble = lease.conflict(newest, number, token)
-    if not trouble and newest and newest["token"] != token and not newest["ended"]:
-        # No host switches after the end of a lease, and each look waits for a rename that is under way.
-        if float(stamp["clock"]) < lease.ends(newest):
-            trouble = f"Hosts were looked at before a transaction was over: {lease.who(newest)}. Run again"
+    unended = bool(newest) and newest["token"] != token and not newest["ended"]
+    # No host switches after the end of a lease, and each look waits for a rename that is under way.
+    if not trouble and unended and float(stamp["clock"]) < lease.ends(newest):
+        trouble = f"Hosts were looked at before a transaction was over: {lease.who(newest)}. Run again"
     if not trouble and not -1 <= age <= LOOK_AGE:
         trouble = (
             f"The hosts were last looked at {age:.0f} s ago; at most {LOOK_AGE:g} s is allowed. Run again"

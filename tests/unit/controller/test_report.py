@@ -6,25 +6,27 @@ import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Dict, List
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from ansible import context
 from localfleet import ROOT
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "plugins" / "callback"))
+sys.path.insert(0, str(ROOT / "plugins" / "callback"))
 
 import survivor_npz_report as module
 
-WELL = {"started": True, "message": "ended well", "exit_code": 0, "log": "/runs/1/log"}
+WELL = {"verdict": "ok", "started": True, "message": "finished", "exit_code": 0, "log": "/runs/1/log"}
+DECISION, RUN, SWITCH = "survivor_npz_fleet", "survivor_npz_live", "survivor_npz_switch"
 
 
 class Screen:
     def __init__(self) -> None:
-        self.lines: List[str] = []
-        self.warnings: List[str] = []
+        self.lines: list[str] = []
+        self.warnings: list[str] = []
 
-    def display(self, line: str) -> None:
+    def display(self, line: str, color: str | None = None) -> None:
         self.lines += line.split("\n")
 
     def warning(self, line: str) -> None:
@@ -34,17 +36,27 @@ class Screen:
 @pytest.fixture
 def report(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(context, "CLIARGS", {"check": False})
+    monkeypatch.setattr(module.signal, "signal", Mock())
+    monkeypatch.setattr(module.atexit, "register", Mock())
     callback = module.CallbackModule()
     callback._display = Screen()
     callback.v2_playbook_on_start(SimpleNamespace(_file_name="/x/playbooks/step25.yml"))
     return callback
 
 
-def result(host: str, task: str = "1", ignored: bool = False, **content: Any) -> Any:
+def result(
+    host: str, task: str = "1", ignored: bool = False, action: str = "survivor_npz_look", **content: Any
+) -> Any:
     return SimpleNamespace(
         _result=content,
         _host=SimpleNamespace(get_name=lambda: host),
-        _task=SimpleNamespace(_uuid=task, ignore_unreachable=ignored, name=f"role : probe | {task}"),
+        _task=SimpleNamespace(
+            _uuid=task,
+            ignore_unreachable=ignored,
+            action=action,
+            check_mode=False,
+            name=f"role : look | {task}",
+        ),
     )
 
 
@@ -53,29 +65,38 @@ def plays(report: Any, playbook: str) -> None:
 
 
 def works(report: Any, name: str) -> None:
-    report.v2_playbook_on_task_start(SimpleNamespace(name=f"survivor_npz : {name} | Do it"), False)
+    """Play a task of this phase; "" for one without a phase."""
+    phase = f"{name} | " if name else ""
+    report.v2_playbook_on_task_start(SimpleNamespace(name=f"survivor_npz : {phase}Do it"), False)
     report.v2_runner_on_ok(result("zeus"))
 
 
-def told(report: Any, **sections: Any) -> None:
-    facts = {f"__survivor_npz_report_{name}": value for name, value in sections.items()}
-    report.v2_runner_on_ok(result("zeus", ansible_facts=facts))
+def told(report: Any, run: Any = None, **sections: Any) -> None:
+    """Play a decision that returned these sections, and Step 2.5 with this result."""
+    report.v2_runner_on_ok(result("zeus", action=DECISION, report=sections))
+    if run is not None:
+        report.v2_runner_on_ok(result("zeus", action=RUN, **run))
 
 
-def end(report: Any, failures: Any = None) -> List[str]:
+def stops(report: Any, msg: str, **sections: Any) -> None:
+    """Play a decision against going on."""
+    report.v2_runner_on_failed(result("zeus", "verdict", action=DECISION, msg=msg, report=sections))
+
+
+def end(report: Any, failures: Any = None) -> list[str]:
     report.v2_playbook_on_stats(SimpleNamespace(failures=failures or {}))
-    lines: List[str] = report._display.lines
+    lines: list[str] = report._display.lines
     assert report._display.warnings == []
     return lines
 
 
 def test_the_verdict_and_the_hosts_at_fault_come_last(report: Any) -> None:
-    told(report, faults={"phase": "preflight", "hosts": {"rig-6600": ["its clock is off", "no room"]}})
-    report.v2_runner_on_failed(result("rig-6600", "old", msg="a fault that a rescue took care of"))
-    report.v2_runner_on_failed(result("zeus", "verdict", msg="Preflight found faults on rig-6600."))
+    report.v2_runner_on_failed(result("rig-6600", "old", msg="a fault that a decision looked at"), True)
+    faults = {"phase": "preflight", "hosts": {"rig-6600": ["its clock is off", "no room"]}}
+    stops(report, "Faults on rig-6600; nothing was changed on any host.", faults=faults)
     lines = end(report, {"zeus": 1})
     assert lines[-4:] == [
-        "STOPPED in preflight: Preflight found faults on rig-6600.",
+        "STOPPED in preflight: Faults on rig-6600; nothing was changed on any host.",
         "  rig-6600: its clock is off",
         "  rig-6600: no room",
         "Step 2.5 was NOT started.",
@@ -100,7 +121,7 @@ def test_a_rig_that_is_only_noted_does_not(report: Any) -> None:
     told(report, convert={"reason": "fresh"}, run=WELL)
     report.v2_runner_on_unreachable(result("rig-6600", ignored=True, msg="no route"))
     lines = end(report)
-    assert "Step 2.5: ended well (exit code 0, log /runs/1/log)" in lines
+    assert "Step 2.5: finished (exit code 0, log /runs/1/log)" in lines
     assert not any("STOPPED" in line or "NOT started" in line for line in lines)
 
 
@@ -126,7 +147,7 @@ def test_a_start_whose_answer_was_lost_is_called_not_started(report: Any) -> Non
 
 @pytest.mark.parametrize("playbook", ["stop.yml", "follow.yml", "hook.yml", "status.yml", "rollback.yml"])
 def test_nothing_was_done_and_exit_code_0_says_it_was(report: Any, playbook: str) -> None:
-    for ran in ([], ["coordinator"], ["guard"]):
+    for ran in ([], ["guard"], ["guard", ""]):
         plays(report, playbook)
         for name in ran:
             works(report, name)
@@ -151,7 +172,7 @@ def test_a_second_playbook_of_the_same_call_shows_the_first_ones_table(report: A
 
 
 def test_a_links_target_on_a_rig_takes_over_the_terminal(report: Any) -> None:
-    evil = "a link to \x1b]0;pwned\x07\x1b[2J\nStep 2.5: ended well"
+    evil = "a link to \x1b]0;pwned\x07\x1b[2J\nStep 2.5: finished"
     told(
         report,
         faults={"phase": "preflight", "hosts": {"rig-6600": [evil]}},
@@ -160,7 +181,7 @@ def test_a_links_target_on_a_rig_takes_over_the_terminal(report: Any) -> None:
     )
     report.v2_runner_on_failed(result("zeus", msg="Preflight found faults."))
     text = "\n".join(end(report, {"zeus": 1}))
-    assert r"  rig-6600: a link to \x1b]0;pwned\x07\x1b[2J\nStep 2.5: ended well" in text.splitlines()
+    assert r"  rig-6600: a link to \x1b]0;pwned\x07\x1b[2J\nStep 2.5: finished" in text.splitlines()
     assert not set(text) & {"\x1b", "\x07"}
     assert json.loads(text.splitlines()[-1])["faults"]["rig-6600"] == [evil]
 
@@ -180,7 +201,7 @@ def test_json_is_the_last_line_or_a_file_but_never_a_file_in_a_dry_run(
     report: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told(report, options={"path": "-"}, convert={"reason": "newer", "survivor_count": 98172, "due": True})
-    content: Dict[str, Any] = json.loads(end(report)[-1])
+    content: dict[str, Any] = json.loads(end(report)[-1])
     assert (content["ok"], content["started"], content["convert"]["reason"]) == (True, False, "newer")
     path = tmp_path / "report.json"
     told(report, options={"path": str(path)})
@@ -206,16 +227,27 @@ def test_an_npz_that_does_not_tell_its_survivors_cost_the_whole_report(report: A
     assert "Conversion: not converted (reason: pinned)." in end(report)
 
 
+def test_a_warning_was_shown_after_the_run_that_it_warned_of(report: Any) -> None:
+    told(report, warnings=["too few survivors"])
+    assert report._display.lines == []
+    report.v2_playbook_on_task_start(SimpleNamespace(name="run | Start Step 2.5", action=RUN), False)
+    assert report._display.lines == ["WARNING: too few survivors"]
+    told(report, run=WELL)
+    assert end(report).count("WARNING: too few survivors") == 2, "the report has all"
+
+
 def test_seconds_are_counted_by_phase(report: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 10.0, 12.5, 20.0])
+    clock = iter([0.0, 10.0, 17.5, 18.5])
     report._since = 0.0
     monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
     for name in (
-        "survivor_npz : probe | Look",
-        "survivor_npz : preflight | Stop",
+        "survivor_npz : preflight | Look",
+        "survivor_npz : convert | Convert",
+        "survivor_npz : preflight | Look again",
         "survivor_npz : switch | Go",
     ):
         report.v2_playbook_on_task_start(SimpleNamespace(name=name), is_conditional=False)
     told(report, convert={"reason": "fresh"})
+    monkeypatch.setattr(module.time, "monotonic", lambda: 25.0)
     end(report)
-    assert report.seconds == {"preflight": 12.5, "distribute": 7.5}
+    assert report.seconds == {"preflight": 11.0, "convert": 7.5, "switch": 6.5}

@@ -1,0 +1,29 @@
+"""Step 2.5 ran on a part of the fleet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.module_utils.survivor_npz.controller.fleet import membership
+
+
+@pytest.mark.parametrize(
+    ("groups", "skip", "played", "fault"),
+    [
+        ({"coordinator": ["zeus"], "rigs": ["r1", "r2"]}, [], ["zeus", "r1", "r2", "localhost"], ""),
+        ({"coordinator": ["zeus"], "rigs": ["r1", "r2"]}, "r2", ["zeus", "r1"], ""),
+        ({"coordinator": ["zeus"], "rigs": ["r1", "r2"]}, [], ["zeus", "r1"], "leaves out r2"),
+        ({"coordinator": ["zeus"], "rigs": []}, [], ["zeus"], "has no host"),
+        ({"rigs": ["r1"]}, [], ["r1"], "it has none"),
+        ({"coordinator": ["zeus", "hera"], "rigs": ["r1"]}, [], ["zeus", "hera", "r1"], "it has zeus, hera"),
+        ({"coordinator": ["zeus"], "rigs": ["r1"]}, ["r9"], ["zeus", "r1"], "names r9"),
+        ({"coordinator": ["zeus"], "rigs": ["r1", "zeus"]}, [], ["zeus", "r1"], "in both groups"),
+    ],
+)
+def test_a_fleet_is_whole_or_refused(groups: Any, skip: Any, played: Any, fault: str) -> None:
+    options = {"coordinator_group": "coordinator", "rigs_group": "rigs", "skip_rigs": skip}
+    team = membership.team_of(groups, options)
+    faults = team.faults + membership.left_out(team, played, played, "r1")
+    assert bool(faults) == bool(fault)
+    assert fault in " ".join(faults)
