@@ -44,6 +44,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
             "received": self._received,
             "barrier": self._barrier,
             "switched": self._switched,
+            "reverted": self._reverted,
             "proof": self._proof,
             "status": self._status,
         }
@@ -240,6 +241,10 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
             "answered": proof.answered(asked, answers),
             "members": [{"name": host, "groups": groups} for host, groups in members.items()],
         }
+
+    def _reverted(self) -> dict[str, Any]:
+        hosts = list(self._vars["groups"]["survivor_npz_reverting"])
+        return {"answered": proof.answered(hosts, self._registered(hosts, "reverted")[0])}
 
     # -- the proof -----------------------------------------------------------------------------------------
 
