@@ -83,6 +83,14 @@ reference: $(VENV)/dev ## Write docs/variables.md and docs/arrays.md from their 
 bench: $(VENV)/dev ## Speed and memory, as ratios to a plain converter measured in the same run
 	@python benchmarks/bench.py $(ARGS)
 
+$(VENV)/plot: requirements-plot.txt | $(VENV)/dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.PHONY: plots
+plots: $(VENV)/plot ## Draw what the benchmarks wrote, in build/bench/ and benchmarks/results/
+	@python benchmarks/plots.py build/bench benchmarks/results
+
 .PHONY: torture
 torture: $(VENV)/dev ## Every crash point, random kills, mutated inputs, the whole truth table
 	@pytest -m "slow or not slow" --timeout=7200 tests/torture $(ARGS)

@@ -1,6 +1,6 @@
 """`make bench`: the converter beside the plain one, in one run, as ratios of whole processes.
 
-Prints the ratios, writes bench.json and draws bench.png into build/bench/. Inputs are the pipeline's
+Prints the ratios, writes bench.json into build/bench/. Inputs are the pipeline's
 field data where ../shared is at hand, else the project's own survivors and a yardstick of its own; they
 are rebuilt in .cache/.
 """
@@ -21,7 +21,6 @@ import tempfile
 from pathlib import Path
 from typing import Any, Dict, List
 
-from draw import draw
 from inputs import Input, grown, main_inputs, warm, yardstick
 from measure import MIB, Cost, module_command, peak_memory, timed
 
@@ -257,7 +256,7 @@ def main() -> None:
     say(results)
     target = options.out / "bench.json"
     target.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    print(f"\n{target}\n{draw(results, options.out)}")
+    print(f"\n{target} (`make plots` draws it)")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """`make bench-fleet`: whole runs over a fleet of real SSH hosts, as ratios to bare Ansible commands.
 
 Each measurement starts without a single SSH connection; the commands of one round come in another order
-than those of the next. Zeus is this machine. Writes fleet.json and fleet.png into build/bench/.
+than those of the next. Zeus is this machine. Writes fleet.json into build/bench/.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from typing import Any
 
 import measure
 from fleet_cases import Case, Site, rigs_of
-from fleet_draw import draw
 from fleet_table import RULES, Setting, faults, text
 from hosts import packages
 from hosts.commands import HostsError
@@ -202,7 +201,7 @@ def main() -> int:
     for folder in [asked.out, *([RESULTS] if asked.save else [])]:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "fleet.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-        print(f"{folder / 'fleet.json'}\n{draw(results, folder / 'fleet.png')}")
+        print(f"{folder / 'fleet.json'} (`make plots` draws it)")
     wrong = faults(settings, label(asked.checkout[0]))
     print("".join(f"\nDOES NOT HOLD: {line}" for line in wrong))
     return 1 if wrong and asked.check else 0

@@ -1,7 +1,7 @@
 """`make bench-headline`: what the NPZ is for. JSON and NPZ of field survivors, size and load time.
 
 One worker, and 26 at once on this machine: each is a process that has imported numpy, waits for the common
-start, and loads the whole file from the page cache. Writes headline.json and headline.png into build/bench/.
+start, and loads the whole file from the page cache. Writes headline.json into build/bench/.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 from fleet import RESULTS, machine
 from inputs import REBUILD, ROOT, Input, field, warm
-from matplotlib.figure import Figure
 from measure import MIB, module_command, timed
 
 BARE = Path(__file__).with_name("bare.py")
@@ -144,30 +143,6 @@ def text(entry: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def draw(results: dict[str, Any], path: Path) -> Path:
-    """Draw size, load time and memory of both forms, logarithmically, into one PNG; return its path."""
-    figure = Figure(figsize=(13, 4), layout="constrained")
-    host = results["machine"]
-    figure.suptitle(f"{host['cores']} cores, Linux {host['kernel']}, {host['date']}; claimed: black")
-    panels = {"bytes": "file, MB", "one": "one worker, s", "cpu": f"{WORKERS} workers, s of CPU time in all"}
-    files = results["files"]
-    for axes, (key, title) in zip(figure.subplots(1, len(panels)), panels.items()):
-        for number, (name, claim) in enumerate(CLAIMS.items()):
-            places = [place + 0.4 * number for place in range(len(files))]
-            values = [entry[name][key] / (1e6 if key == "bytes" else 1) for entry in files]
-            axes.bar_label(axes.bar(places, values, 0.4, label=name.upper()), fmt="%.3g")
-            claimed = {"bytes": claim.megabytes, "one": (claim.one,), "cpu": (claim.total,)}[key]
-            for value in claimed:
-                axes.plot(places, [value] * len(places), "k_", markersize=24)
-        axes.set_yscale("log")
-        axes.margins(y=0.15)
-        axes.set_xticks([place + 0.2 for place in range(len(files))], [f"{e['survivors']:,}" for e in files])
-        axes.set_title(title)
-        axes.legend()
-    figure.savefig(path, dpi=100)
-    return path
-
-
 def main() -> int:
     """Measure, show, write."""
     parser = argparse.ArgumentParser(
@@ -190,7 +165,7 @@ def main() -> int:
     for folder in [asked.out, *([RESULTS] if asked.save else [])]:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "headline.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-        print(f"{folder / 'headline.json'}\n{draw(results, folder / 'headline.png')}")
+        print(f"{folder / 'headline.json'} (`make plots` draws it)")
     return 0
 
 

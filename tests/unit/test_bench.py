@@ -18,5 +18,4 @@ def test_the_benchmark_runs_and_writes_its_figures(tmp_path: Path) -> None:
     assert [set(entry["workers"]) for entry in figures["speed"]] == [{"1", "2"}]
     assert figures["memory"][0]["summed_mib"] > 0
     assert figures["fresh"]["ratio"] > 0
-    assert (out / "bench.png").stat().st_size > 1000
     assert "of plain" in done.stdout
