@@ -52,6 +52,26 @@ options:
     description: Also report whether Step 2.5 is running here, and the lease (see M(survivor_npz_run)).
     type: bool
     default: false
+  conversion:
+    description: Also report whether M(convert_survivors) has work with these options, see RV(decision).
+    type: dict
+    suboptions:
+      src:
+        description: The JSON, relative to O(directory).
+        type: str
+        required: true
+      dest:
+        description: The NPZ, relative to O(directory).
+        type: str
+        required: true
+      force:
+        description: As for M(convert_survivors).
+        type: bool
+        default: false
+      prng_encoding:
+        description: As for M(convert_survivors).
+        type: str
+        required: true
   brief:
     description: Look at the live files only, not at what is kept beside them.
     type: bool
@@ -129,6 +149,10 @@ run:
   description: What M(survivor_npz_run) reports with C(state=query).
   returned: with O(coordinator)
   type: dict
+decision:
+  description: Whether a conversion is C(due); if not, its C(reason), and what an earlier one recorded.
+  returned: with O(conversion)
+  type: dict
 stamp:
   description: The host's C(boot) id and boot C(clock), seconds, read before anything else.
   returned: always
@@ -170,6 +194,14 @@ def _query(home: str) -> dict[str, Any]:
     return control.query(home)
 
 
+def _foresee(home: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """Whether a conversion is due."""
+    from ansible.module_utils.survivor_npz.convert.freshness import foresee  # noqa: PLC0415 - as above
+
+    paths = (os.path.join(home, asked[name]) for name in ("src", "dest"))
+    return foresee(*paths, asked["force"], asked["prng_encoding"])
+
+
 def _is_expired(run: dict[str, Any] | None) -> bool:
     """Whether another controller died while it held the lease: its last rename must be over first."""
     lease = (run or {}).get("lease") or {}
@@ -191,6 +223,15 @@ def main() -> None:
             "owner": {"type": "str", "default": ""},
             "group": {"type": "str", "default": ""},
             "coordinator": flag,
+            "conversion": {
+                "type": "dict",
+                "options": {
+                    "src": {"type": "str", "required": True},
+                    "dest": {"type": "str", "required": True},
+                    "force": flag,
+                    "prng_encoding": {"type": "str", "required": True},
+                },
+            },
             "brief": flag,
             "settle": flag,
             "whole": flag,
@@ -215,6 +256,8 @@ def main() -> None:
             whole=given["whole"],
             now=given["now"],
         )
+        if given["conversion"]:
+            found["decision"] = _foresee(home, given["conversion"])
         same = {name: sha256_or_none(os.path.join(home, name)) for name in given["same_files"]}
     except OSError as error:
         module.fail_json(

@@ -119,11 +119,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         team, options = self._team, self._options
         lead = str(team.coordinator)
         answers = self._looks(team.hosts)
-        if options["convert"] == "never":
-            result, goal = None, goals.from_live(answers[lead])
-        else:
-            result = self._args["conversion"]
-            goal = goals.from_decision(answers[lead], result)
+        result, goal = goals.decided(answers[lead], self._args["conversion"], options["convert"])
         self._report["convert"] = goals.conversion(
             result, goal, options["check"] or not self._plays("convert")
         )
@@ -133,7 +129,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
                 f"A conversion is due (reason: {goal['reason']}), and the chosen tags leave it out. "
                 "Run without --tags, or with --tags convert,distribute,run. No host was changed.",
             )
-        warned = list((result or {}).get("warned") or []) or statuses.foreign(answers[lead], result)
+        warned = statuses.foreign(answers[lead], result)
         return self._planned(team, answers, goal, options, warned)
 
     def _rollback(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import numpy as np
-from ansible.module_utils.survivor_npz.convert import api
+from ansible.module_utils.survivor_npz.convert import api, freshness
 from numpy.typing import NDArray
 
 Record = Dict[str, Any]
@@ -76,8 +76,15 @@ class Bench:
         return self.again(**{"force": True, **more})
 
     def again(self, **more: Any) -> api.Outcome:
-        """Run with what stands there."""
-        return api.run(api.Options(str(self.json), str(self.npz), **{"workers": 1, **more}))
+        """Run with what is there. What a look foresees must be what the run then does."""
+        options = api.Options(str(self.json), str(self.npz), **{"workers": 1, **more})
+        names = self.names()
+        foreseen = freshness.foresee(options.src, options.dest, options.force, options.prng_encoding)
+        assert self.names() == names
+        outcome = api.run(options)
+        assert foreseen["due"] or (foreseen["reason"], foreseen["why"]) == (outcome.reason, outcome.why)
+        assert foreseen["due"] or not (outcome.changed or self.names() != names)
+        return outcome
 
     def arrays(self) -> Dict[str, NDArray[Any]]:
         """The arrays of the NPZ."""

@@ -10,7 +10,7 @@ from typing import Callable, Optional
 import numpy as np
 import pytest
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
-from ansible.module_utils.survivor_npz.convert import api
+from ansible.module_utils.survivor_npz.convert import api, freshness
 from ansible.module_utils.survivor_npz.switch import switch
 from ansible.module_utils.survivor_npz.switch.names import Names
 from shapes import Bench, shape_c
@@ -261,3 +261,17 @@ def test_the_sidecar_proves_what_the_npz_was_made_from(bench: Bench) -> None:
     ]:
         assert key in sidecar
     assert sum(len(names) for names in sidecar["arrays"].values()) == sidecar["array_count"] == 22
+
+
+def test_a_look_sent_a_fresh_fleet_through_the_converter(bench: Bench) -> None:
+    def due() -> bool:
+        return bool(freshness.foresee(str(bench.json), str(bench.npz), False, "registry")["due"])
+
+    assert not due()
+    # What an interrupted run left is the converter's work too.
+    left = bench.npz.with_name(".s.npz.0123456789abcdef.staged")
+    left.write_bytes(b"")
+    assert due()
+    left.unlink()
+    bench.json.unlink()
+    assert due()

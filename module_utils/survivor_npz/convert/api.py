@@ -29,7 +29,7 @@ from ansible.module_utils.survivor_npz.npz.sidecar import Sidecar, source_of
 from ansible.module_utils.survivor_npz.survivors.file import stat_source
 from ansible.module_utils.survivor_npz.switch.cleanup import clean, leftovers
 from ansible.module_utils.survivor_npz.switch.names import Names
-from ansible.module_utils.survivor_npz.switch.recover import recover
+from ansible.module_utils.survivor_npz.switch.recover import is_unfinished, recover
 from ansible.module_utils.survivor_npz.switch.switch import activate
 
 __all__ = ["Options", "Outcome", "run"]
@@ -156,9 +156,8 @@ def _run(options: Options, names: Names) -> Outcome:
 
 
 def _recover(names: Names) -> None:
-    """Roll an interrupted switch forward. The common case, nothing to do, costs two listings."""
-    is_file = os.path.isfile(names.live) and not os.path.islink(names.live)
-    if is_file and (names.outgoing_files() or names.pending_files() or not os.path.exists(names.sidecar)):
+    """Roll an interrupted switch forward."""
+    if is_unfinished(names):
         recover(names, sidecars=True)
 
 

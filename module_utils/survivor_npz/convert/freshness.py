@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ansible.module_utils.survivor_npz.common import json_object
 from ansible.module_utils.survivor_npz.common.digest import Digests, digests_of, short
-from ansible.module_utils.survivor_npz.common.errors import ConvertError
+from ansible.module_utils.survivor_npz.common.errors import ConvertError, SwitchError
 from ansible.module_utils.survivor_npz.npz.inspect import read_whole
 from ansible.module_utils.survivor_npz.npz.schema import CONVERTER_VERSION, SCHEMA_VERSION
 from ansible.module_utils.survivor_npz.npz.sidecar import (
@@ -23,8 +23,10 @@ from ansible.module_utils.survivor_npz.npz.sidecar import (
     records_npz,
     source_of,
 )
+from ansible.module_utils.survivor_npz.switch.cleanup import leftovers
 from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.pin import is_pinned, read_pin
+from ansible.module_utils.survivor_npz.switch.recover import is_unfinished
 
 MISSING, NEWER, CONTENT, SCHEMA, CORRUPT = "missing", "newer", "content", "schema", "corrupt"
 OLD_CONVERTER, PINNED, FORCED, FRESH = "old_converter", "pinned", "forced", "fresh"
@@ -193,6 +195,34 @@ def _foreign_warning(names: Names, sha256: str, former: Sidecar | None) -> str:
         "source is unknown; if the old converter wrote it, it labels hybrids java_lcg. To replace it with a "
         "conversion of the JSON, run once with -e survivor_npz_force=true."
     )
+
+
+def foresee(src: str, dest: str, force: bool, prng_encoding: str) -> dict[str, Any]:
+    """The decision as a look reports it. Reads only.
+
+    Returns:
+        `due`: whether the converter has work here: a conversion, something to clean up, or a refusal to explain;
+        if not, `reason`, `why`, `warnings`, and what the sidecar records of the conversion: `source`, `notes`
+        (its warnings then), `left_out`, `defaulted`.
+    """
+    names = Names(dest)
+    try:
+        found = decide(names, src, os.stat(src), force, prng_encoding)
+        if found.converts or is_unfinished(names) or leftovers(names):
+            return {"due": True}
+    except (ConvertError, SwitchError, OSError):
+        return {"due": True}
+    known = found.sidecar or {}
+    return {
+        "due": False,
+        "reason": found.reason,
+        "why": found.why,
+        "warnings": list(found.warnings),
+        "source": known.get("source") or {},
+        "notes": list(known.get("warnings") or []),
+        "left_out": known.get("left_out") or {},
+        "defaulted": known.get("defaulted") or {},
+    }
 
 
 class Staged(NamedTuple):

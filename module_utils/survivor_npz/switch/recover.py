@@ -96,6 +96,14 @@ def roll_forward(names: Names, sidecars: bool, check: bool = False) -> bool:
     return (sidecars and adopt_sidecar(names, live, check)) or outgoing
 
 
+def is_unfinished(names: Names) -> bool:
+    """Whether a crash, or another program, may have left something to roll forward on Zeus: two listings."""
+    is_file = os.path.isfile(names.live) and not os.path.islink(names.live)
+    return is_file and bool(
+        names.outgoing_files() or names.pending_files() or not os.path.exists(names.sidecar)
+    )
+
+
 def recover(names: Names, *, sidecars: bool, check: bool = False) -> bool:
     """Roll forward what a crash in the middle of a switch left; tell whether there was anything.
 

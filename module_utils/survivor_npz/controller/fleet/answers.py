@@ -98,6 +98,18 @@ LOOK = {
     "accounts": Table({str: {"wanted": str, "name": maybe(str), "grantable": bool}}),
     "libraries": Table({str: maybe(str)}),
     "run": maybe(_RUN),
+    "decision": maybe(
+        {
+            "due": bool,
+            "reason": maybe(str),
+            "why": maybe(str),
+            "warnings": maybe([str]),
+            "notes": maybe([str]),
+            "source": maybe(Table({str: object})),
+            "left_out": maybe(Table({str: int})),
+            "defaulted": maybe(Table({str: int})),
+        }
+    ),
     "fleet_config": maybe(Table({str: object})),
     "workers": maybe([Table({str: object})]),
 }

@@ -13,22 +13,22 @@ SETTLED = ("fresh", "pinned", "never")
 DEFAULT_SAMPLE = 5000
 
 
-def from_live(look: Answer) -> dict[str, Any]:
-    """The goal is what the coordinator has live (survivor_npz_convert: never)."""
+def from_live(look: Answer, reason: str = "never") -> dict[str, Any]:
+    """The goal is what the coordinator has live: nothing calls for a conversion, or `convert: never` forbids it."""
     main = look["copies"][0]
     return {
         "sha256": main["sha256"],
         "sha1": main["sha1"],
         "size": main["size"],
         "survivor_count": main["survivors"],
-        "source_mtime_ns": None,
-        "reason": "never",
+        "source_mtime_ns": main.get("source_mtime_ns"),
+        "reason": reason,
         "due": False,
         "path": main.get("target") or main["path"],
         "staged": None,
         "live": main["path"],
         "replaces": main["sha256"],
-        "converts": False,
+        "converts": reason != "never",
     }
 
 
@@ -49,6 +49,20 @@ def from_decision(look: Answer, decision: Answer) -> dict[str, Any]:
         "replaces": decision.get("live_sha256"),
         "converts": True,
     }
+
+
+def decided(look: Answer, conversion: Any, convert: str) -> tuple[Answer, dict[str, Any]]:
+    """What was decided on the coordinator, by its look or by the converter, and the goal that follows from it.
+
+    Args:
+        conversion: what the converter registered; it ran only if the look found that a conversion is due.
+    """
+    decision = look.get("decision") or {}
+    if convert == "never":
+        return {}, from_live(look)
+    if decision.get("due", True):
+        return conversion, from_decision(look, conversion)
+    return decision, from_live(look, decision["reason"])
 
 
 def _no_way_back(held: Answer, live: str) -> str | None:
@@ -119,17 +133,17 @@ def too_few(goal: Mapping[str, Any], least: int, rolls_back: bool) -> str | None
 
 def conversion(result: Answer | None, goal: Mapping[str, Any], dry: bool) -> dict[str, Any]:
     """What the report says of the conversion: its `reason`, and whether it was done or is due."""
-    if result is None:
-        return {"reason": goal["reason"], "converted": False, "due": False}
-    kept = ("sha256", "size", "elapsed", "source", "notes", "left_out", "defaulted")
-    found = {key: result[key] for key in kept if result.get(key)}
-    done = bool(result["changed"]) and not dry
+    kept = ("elapsed", "source", "notes", "left_out", "defaulted")
+    found = {key: result[key] for key in kept if result and result.get(key)}
+    done = bool(result and result.get("changed")) and not dry and goal["reason"] not in SETTLED
     reuses = not done and goal["reason"] not in SETTLED and bool(goal["staged"]) and not goal["due"]
     return {
         **found,
         "reason": goal["reason"],
+        "sha256": goal["sha256"],
+        "size": goal["size"],
         "survivor_count": goal["survivor_count"],
-        "converted": done and result["reason"] not in SETTLED,
+        "converted": done,
         "reuses": reuses,
         "due": bool(goal["due"]) and not done,
     }

@@ -37,11 +37,12 @@ def _row(host: str, copy: Answer, reference: str | None, now: float) -> dict[str
 def _goal(look: Answer | None, decision: Any, convert: str) -> dict[str, Any] | None:
     if look is None:
         return None
-    if convert == "never":
-        return goals.from_live(look) if look["copies"][0]["sha256"] else None
-    if isinstance(decision, Mapping) and decision.get("sha256") and not decision.get("failed"):
-        return goals.from_decision(look, decision)
-    return None
+    if convert == "never" and not look["copies"][0]["sha256"]:
+        return None
+    due = (look.get("decision") or {}).get("due", convert != "never")
+    if due and (not isinstance(decision, Mapping) or decision.get("failed") or not decision.get("sha256")):
+        return None
+    return goals.decided(look, decision, convert)[1]
 
 
 def _actions(
@@ -124,8 +125,9 @@ def status(
 
 
 def foreign(look: Answer | None, decision: Any) -> list[str]:
-    """Warnings about a live NPZ on the coordinator that another program wrote."""
-    found = list((decision or {}).get("warned") or []) if isinstance(decision, Mapping) else []
+    """The converter's warnings, else one about a live NPZ on the coordinator that another program wrote."""
+    asked = decision if isinstance(decision, Mapping) else {}
+    found = list(asked.get("warned") or ((look or {}).get("decision") or {}).get("warnings") or [])
     if look is not None and not found and look["copies"][0].get("foreign"):
         main = look["copies"][0]
         found.append(f"{main['path']} ({short(main['sha256'])}) is not the NPZ that its sidecar records.")
