@@ -198,8 +198,8 @@ def _foresee(home: str, asked: dict[str, Any]) -> dict[str, Any]:
     """Whether a conversion is due."""
     from ansible.module_utils.survivor_npz.convert.freshness import foresee  # noqa: PLC0415 - as above
 
-    paths = (os.path.join(home, asked[name]) for name in ("src", "dest"))
-    return foresee(*paths, asked["force"], asked["prng_encoding"])
+    src, dest = (os.path.join(home, asked[name]) for name in ("src", "dest"))
+    return foresee(src, dest, asked["force"], asked["prng_encoding"])
 
 
 def _is_expired(run: dict[str, Any] | None) -> bool:
