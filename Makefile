@@ -42,7 +42,7 @@ test: lint unit molecule-short ## Everything: lint, unit, module, playbook tests
 
 .PHONY: unit
 unit: $(VENV)/dev ## Unit, module and playbook tests (ARGS=… for pytest)
-	@pytest -n 2 --dist worksteal $(ARGS)
+	@pytest -n 3 --dist worksteal $(ARGS)
 
 .PHONY: test-versions
 test-versions: $(VENV)/dev ## Module and playbook tests with every Python and ansible-core (ARGS=3.13/2.21 for one)

@@ -18,6 +18,7 @@ def test_the_benchmark_measures_each_case_and_takes_its_hosts_down(hosts: Fleet,
     before = known()
     command = [sys.executable, str(ROOT / "benchmarks" / "fleet.py"), "--out", str(tmp_path)]
     command += ["--hosts", "3", "--rounds", "1", "--relay", "2", "--survivors", "3000"]
+    command += ["--cases", "idle", "changed"]
     done = subprocess.run(
         [*command, "--cache", str(tmp_path / "cache")],
         check=False,
@@ -29,8 +30,7 @@ def test_the_benchmark_measures_each_case_and_takes_its_hosts_down(hosts: Fleet,
     (setting,) = json.loads((tmp_path / "fleet.json").read_text())["settings"]
     (costs,) = setting["rounds"]
     cases = {case for each in costs.values() for case in each}
-    assert {"stat", "copy", "scp", "idle", "changed", "status", "refusal", "convert"} <= cases
+    assert cases == {"stat", "copy", "idle", "changed"}
     assert all(cost["wall"] > 0 for each in costs.values() for cost in each.values())
-    assert (tmp_path / "fleet.png").stat().st_size > 1000
     assert "prepare.yml, nothing to do" in done.stdout and "at most +2 s" in done.stdout
     assert known() == before, "its hosts are still up"

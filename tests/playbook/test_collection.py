@@ -85,6 +85,7 @@ def test_a_fleet_is_prepared_started_shown_and_rolled_back_by_full_names(
         assert run.rc == 0, run.out
 
 
+@pytest.mark.slow  # the short form is the test above
 def test_the_hook_that_it_puts_into_the_script_prepares_the_fleet(installed: Path, tmp_path: Path) -> None:
     fleet = InstalledFleet(tmp_path / "fleet", installed)
     fleet.write_scorer(SCRIPT)

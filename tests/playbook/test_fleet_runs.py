@@ -41,6 +41,7 @@ def predicted(fleet: LocalFleet, *args: str) -> tuple[Run, Run]:
     return dry, real
 
 
+@pytest.mark.slow  # test_proposal.py plays it
 def test_the_proposal(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     run = fleet.run()
@@ -122,6 +123,7 @@ def test_a_rig_that_missed_one_run_kept_the_old_file_for_good(tmp_path: Path) ->
     assert agree(fleet)
 
 
+@pytest.mark.slow  # 28 s
 def test_workers_read_an_old_npz_from_the_ram_disk(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     for host in ("zeus", "rig-6600"):

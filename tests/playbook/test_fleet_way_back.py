@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Dict
 
+import pytest
 from breakable import SWITCH, WAY_BACK, BreakableFleet
 from localfleet import Run
 
@@ -42,6 +43,7 @@ def test_a_rig_vanishes_in_the_switch_and_those_switched_go_back(tmp_path: Path)
     assert {fleet.sha256(host) for host in fleet.hosts} == {run.report["convert"]["sha256"]}
 
 
+@pytest.mark.slow  # 71 s
 def test_a_rename_that_lands_after_the_answer_was_lost(tmp_path: Path) -> None:
     fleet = start(tmp_path)
     old = fleet.sha256("zeus")
@@ -73,6 +75,7 @@ def test_a_host_that_stays_away_is_named_unknown(tmp_path: Path) -> None:
     assert "rig-6600b unknown" in run.tail
 
 
+@pytest.mark.slow  # 48 s
 def test_the_playbook_runs_on_a_laptop(tmp_path: Path) -> None:
     """Zeus too is only reached through ssh; the NPZ leaves nothing on the controller."""
     fleet = BreakableFleet(tmp_path / "fleet", rigs=("rig-6600",))

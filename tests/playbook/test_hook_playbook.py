@@ -157,6 +157,7 @@ def hooked_once(scripts: Scripts, plain: dict[str, bytes]) -> bool:
     return True
 
 
+@pytest.mark.slow  # 40 s
 def test_every_kind_of_script_comes_back_as_it_was_also_if_version_1_0_hooked_it(tmp_path: Path) -> None:
     block = old_block(["--dir=/a b", "--option=-i"]).encode()
     plain = {**FIT, **OLD}

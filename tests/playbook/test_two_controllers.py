@@ -56,7 +56,10 @@ B: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", B)
+@pytest.mark.parametrize(
+    "name",
+    ["prepare", *(pytest.param(name, marks=pytest.mark.slow) for name in ("rollback", "while-running"))],
+)
 def test_proven_controller_starts_while_another_has_switched_one_rig(fleet: SharedFleet, name: str) -> None:
     playbook, variables = B[name]
     if name == "rollback":
@@ -93,6 +96,7 @@ def killed(fleet: SharedFleet, how: str, **options: Any) -> Controller:
     return b
 
 
+@pytest.mark.slow  # 77 s
 def test_killed_controller_blocks_for_good_or_not_at_all(fleet: SharedFleet) -> None:
     b = killed(fleet, "wait")
     assert_names_the_other(fleet.play())
@@ -195,6 +199,7 @@ def test_old_proof_counts(fleet: SharedFleet) -> None:
     assert_refused(late.end(), r"last looked at \d+ s ago; at most 60 s is allowed")
 
 
+@pytest.mark.slow  # the short form is the race with prepare.yml
 def test_hook_starts_while_another_controller_has_switched_one_rig(fleet: SharedFleet) -> None:
     """As a playbook that is proven and slow to start: run_scorer_meta_optimizer.sh with its hook."""
     a = hooked(fleet)
