@@ -48,6 +48,10 @@ options:
     description: Group, by name or number, that files shall belong to. Empty for none in particular.
     type: str
     default: ""
+  login:
+    description: User that Ansible logs in as. A directory of a copy may belong to it, too.
+    type: str
+    default: ""
   coordinator:
     description: Also report whether Step 2.5 is running here, and the lease (see M(survivor_npz_run)).
     type: bool
@@ -222,6 +226,7 @@ def main() -> None:
             "libraries": names,
             "owner": {"type": "str", "default": ""},
             "group": {"type": "str", "default": ""},
+            "login": {"type": "str", "default": ""},
             "coordinator": flag,
             "conversion": {
                 "type": "dict",
@@ -252,6 +257,7 @@ def main() -> None:
             libraries=given["libraries"],
             accounts={"owner": given["owner"], "group": given["group"]},
             brief=given["brief"],
+            login=given["login"],
             settle=given["settle"] or _is_expired(run),
             whole=given["whole"],
             now=given["now"],

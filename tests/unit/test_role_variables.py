@@ -76,3 +76,21 @@ def test_a_variable_is_used_that_nobody_can_set() -> None:
     used = set(re.findall(r"(?<![\w.])survivor_npz_[a-z0-9_]+", text)) - modules - groups()
     assert used - set(SPECS) == set()
     assert set(SPECS) - used == set()
+
+
+def test_host_keys_are_checked() -> None:
+    """An address in an inventory or in distributed_config.json must not make another machine one of the rigs."""
+    settings = (ROOT / "ansible.cfg").read_text()
+    assert "host_key_checking = True" in settings
+    shipped = [
+        settings,
+        *(
+            path.read_text()
+            for name in ("plugins", "inventory")
+            for path in (ROOT / name).rglob("*.*")
+            if path.suffix != ".pyc"
+        ),
+    ]
+    assert not re.search(
+        r"StrictHostKeyChecking|UserKnownHostsFile|host_key_checking = False", "\n".join(shipped)
+    )

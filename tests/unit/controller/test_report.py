@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -191,6 +192,18 @@ def test_an_earlier_runs_report_passes_for_that_of_a_run_that_was_killed(report:
     path.write_text("{}")
     told(report, options={"path": str(path)})
     assert not path.exists()
+
+
+def test_a_link_in_the_reports_place_redirects_it(report: Any, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("of the operator")
+    for name in ("report.json", ".report.json.tmp", f".survivor-npz-{os.getpid()}"):
+        (tmp_path / name).symlink_to(other)
+    told(report, options={"path": str(tmp_path / "report.json")})
+    end(report)
+    assert other.read_text() == "of the operator"
+    assert not (tmp_path / "report.json").is_symlink()
+    assert (tmp_path / "report.json").stat().st_mode & 0o777 == 0o644
 
 
 def test_a_playbook_of_somebody_else_prints_nothing(report: Any) -> None:
