@@ -20,7 +20,9 @@ def steps_of(place: Place, **more: Any) -> List[str]:
 
     def run() -> List[str]:
         seen: List[str] = []
-        durable.observer = lambda when, what, path: seen.append(f"{when} {what} {os.path.basename(path)}")
+        durable.observer = lambda when, what, path, _taken: seen.append(
+            f"{when} {what} {os.path.basename(path)}"
+        )
         answer = place.run(**more)
         assert not answer.get("failed"), answer
         return seen
@@ -35,7 +37,7 @@ def stop_at(place: Place, number: int, **more: Any) -> bool:
     def run() -> None:
         main, left = os.getpid(), [number]
 
-        def observe(_when: str, _what: str, _path: str) -> None:
+        def observe(_when: str, _what: str, _path: str, _taken: object) -> None:
             if os.getpid() == main:
                 if left[0] == 0:
                     os.kill(main, signal.SIGKILL)

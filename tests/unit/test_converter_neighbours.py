@@ -70,7 +70,7 @@ def test_a_dying_run_tidies_away_the_sidecar_of_one_that_is_staging(place: Place
     place.write(document(9), T0 + 10**9)
     done = []
 
-    def strike(when: str, operation: str, path: str) -> None:
+    def strike(when: str, operation: str, path: str, _taken: object) -> None:
         if when == "before" and operation == "rename" and path.endswith(stop) and not done:
             done.append(path)
 

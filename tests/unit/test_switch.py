@@ -306,7 +306,7 @@ def test_owner_and_mode_are_right_from_the_moment_of_the_switch(names: Names) ->
     wanted = Ownership(54321, 54321, 0o640) if os.geteuid() == 0 else Ownership(*mine, 0o640)
     seen = []
 
-    def watch(when: str, what: str, path: str) -> None:
+    def watch(when: str, what: str, path: str, _taken: object) -> None:
         if (when, what, path.endswith("binary.npz")) == ("after", "rename", True):
             seen.append(facts(names.live))
 

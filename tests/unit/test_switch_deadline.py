@@ -75,7 +75,7 @@ def switching(names: Names, pause: float, replaces: str | None = sha(OLD)) -> tu
     """A controller's process that passed its last check and pauses right before the rename."""
 
     def pauses() -> None:
-        def observe(when: str, what: str, path: str) -> None:
+        def observe(when: str, what: str, path: str, _taken: object) -> None:
             if (when, what, os.path.basename(path)) == ("before", "rename", os.path.basename(names.live)):
                 Path(names.directory, "paused").touch()
                 time.sleep(pause)

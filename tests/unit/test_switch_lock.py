@@ -130,7 +130,7 @@ def test_a_symlink_swapped_in_the_middle_redirects_nothing(names: Names, tmp_pat
             (place / os.path.basename(path)).write_bytes(Path(path).read_bytes())
     way.symlink_to(mine)
 
-    def swap(when: str, what: str, path: str) -> None:
+    def swap(when: str, what: str, path: str, _taken: object) -> None:
         if (when, what) == ("before", "rename") and path.endswith("/" + os.path.basename(names.live)):
             way.unlink()
             way.symlink_to(other)

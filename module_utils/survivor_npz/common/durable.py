@@ -1,6 +1,7 @@
 """Every change of the disk beside an NPZ. Each function is one step that a crash can precede or follow.
 
-Tests set `observer` and stop the process at every step in turn; in production it is None.
+Tests set `observer`, which gets "before" or "after", the operation, its path, and what it takes (the source of a
+rename or link, the bytes of a write, a mode, an mtime). In production it is None.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import stat
 from typing import Callable, Iterator, Optional
 
-Observer = Callable[[str, str, str], None]
+Observer = Callable[[str, str, str, object], None]
 
 observer: Optional[Observer] = None
 
@@ -20,12 +21,12 @@ NO_LINK = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.ENO
 
 
 @contextlib.contextmanager
-def _step(operation: str, path: str) -> Iterator[None]:
+def _step(operation: str, path: str, taken: object = None) -> Iterator[None]:
     if observer is not None:
-        observer("before", operation, path)
+        observer("before", operation, path, taken)
     yield
     if observer is not None:
-        observer("after", operation, path)
+        observer("after", operation, path, taken)
 
 
 def write_file(path: str, data: bytes, mode: int = 0o644) -> None:
@@ -39,10 +40,11 @@ def write_file(path: str, data: bytes, mode: int = 0o644) -> None:
     try:
         with os.fdopen(fd, "wb", buffering=0) as file:
             view = memoryview(data)
-            with _step("write", path):
+            with _step("write", path, data):
                 while view:
                     view = view[file.write(view) :]
-            os.fchmod(file.fileno(), mode)
+            with _step("chmod", path, mode):
+                os.fchmod(file.fileno(), mode)
             with _step("fsync", path):
                 os.fsync(file.fileno())
     except OSError:
@@ -73,13 +75,13 @@ def sync_dir(path: str) -> None:
 
 def replace(source: str, target: str) -> None:
     """Rename atomically over `target`."""
-    with _step("rename", target):
+    with _step("rename", target, source):
         os.replace(source, target)
 
 
 def link(source: str, target: str) -> None:
     """Hard-link `target` to `source`; copy where the file system or the owner forbids a link."""
-    with _step("link", target):
+    with _step("link", target, source):
         try:
             os.link(source, target, follow_symlinks=False)
             return
@@ -112,7 +114,7 @@ def unlink(path: str) -> bool:
 
 def set_mtime(path: str, mtime_ns: int) -> None:
     """Set a file's times, in integer nanoseconds."""
-    with _step("utime", path):
+    with _step("utime", path, mtime_ns):
         os.utime(path, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
 
 
@@ -133,7 +135,7 @@ def chmod(path: str, mode: int) -> None:
     Raises:
         OSError: as the system reports it; ELOOP for a symlink.
     """
-    with _step("chmod", path):
+    with _step("chmod", path, mode):
         fd = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             if stat.S_ISLNK(os.fstat(fd).st_mode):

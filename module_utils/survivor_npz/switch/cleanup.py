@@ -54,6 +54,4 @@ def clean(
         if not check:
             for path in found:
                 durable.unlink(path)
-            if found:
-                durable.sync_dir(here.directory)
         return [os.path.join(names.directory, os.path.basename(path)) for path in found]

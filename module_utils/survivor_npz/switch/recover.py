@@ -83,9 +83,9 @@ def adopt_sidecar(names: Names, live: str | None, check: bool = False) -> bool:
         if source == names.sidecar_previous:
             put(durable.copy, source, names.pending(live))
             source = names.pending(live)
-        durable.replace(names.sidecar, names.sidecar_previous)
+        # By a second name, not a rename: after a power cut the two renames may have landed in the other order.
+        put(durable.link, names.sidecar, names.sidecar_previous)
     durable.replace(source, names.sidecar)
-    durable.sync_dir(names.directory)
     return True
 
 

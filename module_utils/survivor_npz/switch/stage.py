@@ -55,23 +55,19 @@ def spread(source: str, path: str, sha256: str, owned: Ownership) -> None:
             durable.unlink(staged)
             raise SwitchError("corrupt", f"{source} no longer holds {short(sha256)}. Run again.")
         give(staged, owned)
-        durable.sync_dir(here.directory)
 
 
 def received(path: str, sha256: str) -> None:
-    """Check and flush what the `copy` task wrote.
+    """Check what the `copy` task wrote. The switch flushes it.
 
     Raises:
         SwitchError: not_staged, corrupt.
-        OSError: as the system says it.
     """
     found = sha256_or_none(path)
     if found is None:
         raise SwitchError("not_staged", f"{path} is missing although it was copied. Run again.")
     if found != sha256:
         raise SwitchError("corrupt", f"{path} holds {short(found)} instead of {short(sha256)}. Run again.")
-    durable.sync_file(path)
-    durable.sync_dir(os.path.dirname(path))
 
 
 def open_with(python: str, path: str) -> None:

@@ -56,13 +56,16 @@ def _demand_places(names: Names, sidecars: bool) -> None:
 
 
 def _adjust(path: str, owned: Ownership, mtime_ns: int | None, check: bool = False) -> bool:
-    """Give a regular file this owner, group, mode and mtime; tell whether it had another."""
+    """Give a regular file this owner, group, mode and mtime, and flush it; tell whether it had another."""
     gives = differs(path, owned)
     touches = mtime_ns is not None and os.lstat(path).st_mtime_ns != mtime_ns
-    if gives and not check:
-        give(path, owned)
-    if touches and mtime_ns is not None and not check:
-        durable.set_mtime(path, mtime_ns)
+    if not check:
+        if gives:
+            give(path, owned)
+        if touches and mtime_ns is not None:
+            durable.set_mtime(path, mtime_ns)
+        # Whatever changed before: `copy` flushes nothing, and a rollback whose mtime is lost would be undone.
+        durable.sync_file(path)
     return gives or touches
 
 
@@ -81,7 +84,8 @@ def adjust(
         changes = _adjust(here.live, owned, None, check=True)
         if changes:
             demand_permission(valid_until)
-            _adjust(here.live, owned, None, check)
+            if not check:
+                _adjust(here.live, owned, None)
         return Switch(changes, live, live, None)
 
 
@@ -125,7 +129,9 @@ def activate(
             if not check:
                 if pins:
                     settle_pin(here, sha256, pin)
-                _adjust(here.live, owned, mtime_ns)
+                if changes:
+                    _adjust(here.live, owned, mtime_ns)
+                    durable.sync_dir(here.directory)
                 durable.unlink(here.staged(sha256))
             return Switch(changes, live, live, None)
         demand_live(here, live, replaces)
@@ -160,7 +166,6 @@ def _demand_staged(names: Names, sha256: str, with_sidecar: bool) -> None:
             f"{staged} holds {short(found)} instead of {short(sha256)}: it was changed after it was "
             "staged. Run again: it will be staged anew.",
         )
-    durable.sync_file(staged)
     # Only a rollback may bring back an NPZ that another program wrote, and that never had our sidecar.
     sidecars = (names.pending(sha256), names.sidecar, names.sidecar_previous)
     if with_sidecar and sha256 not in [sidecar_sha256(path) for path in sidecars]:
@@ -250,5 +255,4 @@ def stage_previous(names: Names, sha256: str, *, sidecars: bool = False, check: 
             if sidecars and sidecar_sha256(here.sidecar_previous) == sha256:
                 put(durable.copy, here.sidecar_previous, here.pending(sha256))
             put(durable.copy, here.previous, staged)
-            durable.sync_dir(here.directory)
         return Switch(changed, live, live, sha256)
