@@ -164,6 +164,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         warned: list[str],
     ) -> dict[str, Any]:
         lead, check = str(team.coordinator), options["check"]
+        goal = {**goal, **goals.on_purpose(answers[lead], goal, options["json"])}
         few = goals.too_few(goal, options["min_survivors"], goal["reason"] == "rollback")
         if few:
             raise Stop("convert", few)
@@ -223,7 +224,11 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         found = proof.barrier(made["parts"], answers, made["goal"]["sha256"])
         if found:
             self._stop_at_barrier(found)
-        cleared = [host for host, part in made["parts"].items() if part["switch"] or part["attributes"]]
+        cleared = [
+            host
+            for host, part in made["parts"].items()
+            if part["switch"] or part["settle"] or part["attributes"]
+        ]
         lead, both = self._team.coordinator, ["survivor_npz_cleared", "survivor_npz_cleared_rigs"]
         return {"members": [{"name": host, "groups": both[:1] if host == lead else both} for host in cleared]}
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.survivor_npz.controller.fleet import goal as goals
-from hostfacts import NEW, OLD, a_copy, a_look
+from ansible.module_utils.survivor_npz.controller.fleet.plan import part_of
+from hostfacts import GOAL, NEW, OLD, a_copy, a_look
 
 PREVIOUS = {
     "path": "/home/michael/pipeline/.survivors.npz.previous",
@@ -157,3 +158,36 @@ def test_a_link_on_the_coordinator_is_distributed_by_what_it_points_to() -> None
     found = goals.from_live(a_look(link))
     assert (found["path"], found["live"], found["converts"]) == ("/archive/merged.npz", link["path"], False)
     assert goals.from_live(a_look())["path"] == a_copy()["path"]
+
+
+@pytest.mark.parametrize(
+    ("goal", "copy", "set_to"),
+    [
+        ({"reason": "never"}, {}, 8),
+        ({"reason": "pinned"}, {}, 8),
+        ({"reason": "rollback", "stays": True}, {}, 8),
+        ({"reason": "rollback", "stays": False}, {"mtime_ns": 8}, 8),
+        ({"reason": "rollback", "stays": True}, {"mtime_ns": 8}, None),
+        ({"reason": "never"}, {"mtime_ns": 8}, None),
+        ({"reason": "never"}, {"kind": "symlink", "target": "/archive/merged.npz"}, None),
+        ({"reason": "fresh"}, {}, None),
+        ({"reason": "rollback", "stays": False}, {"sha256": OLD}, None),
+    ],
+)
+def test_the_script_converted_what_was_live_on_purpose(goal: Any, copy: Any, set_to: Any) -> None:
+    """It tests `[ JSON -nt NPZ ]`, and the NPZ kept its old mtime."""
+    look = a_look(a_copy(**{"sha256": NEW, **copy}), files=[SOURCE])
+    found = goals.on_purpose(look, {**GOAL, **goal}, "s.json")
+    assert found.get("mtime_ns") == set_to
+    assert found.get("pin") == (
+        {**PIN, "unconverted": True} if set_to and goal["reason"] == "never" else None
+    )
+    part = part_of(look, {**GOAL, "converts": False, **goal, **found}, "auto", True)
+    assert [entry["mtime_ns"] for entry in part["settle"]] == ([set_to] if set_to else [])
+    if "sha256" not in copy and "kind" not in copy:
+        assert (part["changes"], part["action"]) == ((True, "set mtime") if set_to else (False, "none"))
+
+
+def test_without_a_json_nothing_is_set() -> None:
+    look = a_look(a_copy(sha256=NEW), files=[{"name": "s.json", "path": "/p/s.json", "exists": False}])
+    assert goals.on_purpose(look, {**GOAL, "reason": "never"}, "s.json") == {}

@@ -174,3 +174,17 @@ def test_a_json_in_a_subdirectory_was_not_seen_to_be_new() -> None:
 @pytest.mark.parametrize(("change", "refused"), [({"executable": False}, False), ({"readable": False}, True)])
 def test_a_script_that_bash_runs_was_refused(change: dict[str, Any], refused: bool) -> None:
     assert bool(found("zeus", {"files": [a_file("script.sh", **change)]})) == refused
+
+
+@pytest.mark.parametrize(
+    ("json_ns", "for_run", "refused"), [(2, True, True), (1, True, False), (2, False, False)]
+)
+def test_the_script_converted_onto_another_programs_symlink(
+    json_ns: int, for_run: bool, refused: bool
+) -> None:
+    link = a_copy(kind="symlink", target="/archive/merged.npz", directory=a_directory(identity="zeus"))
+    source = {"name": "survivors.json", "path": "/p/survivors.json", "exists": True, "mtime_ns": json_ns}
+    lead = {"copies": [link], "files": [source]}
+    faults = found("zeus", lead, convert="never", needs_json=False, for_run=for_run)
+    assert bool(faults) == refused, faults
+    assert not refused or "/p/survivors.json is newer than /archive/merged.npz" in faults[0]

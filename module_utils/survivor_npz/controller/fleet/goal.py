@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible.module_utils.survivor_npz.controller.fleet.looks import Answer
+from ansible.module_utils.survivor_npz.controller.fleet.looks import Answer, source_of
 
 # Reasons of the contract's section 5 that convert nothing.
 SETTLED = ("fresh", "pinned", "never")
@@ -51,6 +51,30 @@ def from_decision(look: Answer, decision: Answer) -> dict[str, Any]:
     }
 
 
+def on_purpose(look: Answer, goal: Mapping[str, Any], json_name: str) -> dict[str, Any]:
+    """What keeps an NPZ that is already live on the coordinator although it was not made from the JSON.
+
+    The script converts by itself where the JSON is newer, so the NPZ gets the JSON's mtime (`mtime_ns`) and, unless
+    a rollback's pin holds it, a `pin`. A symlink leads to another program's file, which stays as it is.
+
+    Returns:
+        To be added to the goal; empty where nothing is to be done.
+    """
+    main, source = look["copies"][0], source_of(look, json_name)
+    newer = (source.get("mtime_ns") or 0) > (main.get("mtime_ns") or 0)
+    if (
+        goal["reason"] not in ("pinned", "never", "rollback")
+        or (main["kind"], main["sha256"]) != ("file", goal["sha256"])
+        or not (newer or goal.get("stays") is False)
+    ):
+        return {}
+    found = {"settles": True, "mtime_ns": source.get("mtime_ns")}
+    if goal["reason"] == "never":
+        stat = {name: source.get(name) for name in ("path", "size", "mtime_ns")}
+        found["pin"] = {**stat, "unconverted": True}
+    return found
+
+
 def _no_way_back(held: Answer, live: str) -> str | None:
     """Why nobody can go back to this file; None where the fleet can."""
     if not held.get("sha256"):
@@ -74,8 +98,7 @@ def from_previous(look: Answer, json_name: str) -> dict[str, Any]:
     Where a rollback is in force already, its NPZ stays the goal: a second one heals hosts that missed it
     and never goes forward again (`stays`).
     """
-    main = look["copies"][0]
-    source: Answer = next((file for file in look["files"] if file["name"] == json_name), {})
+    main, source = look["copies"][0], source_of(look, json_name)
     pin = {name: source.get(name) for name in ("path", "size", "mtime_ns")}
     held = main.get("pin") or {}
     is_rollback = bool(held) and not held.get("unconverted")

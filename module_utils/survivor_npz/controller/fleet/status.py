@@ -55,6 +55,7 @@ def _actions(
     few = goals.too_few(goal, options["min_survivors"], False)
     if few:
         return [f"refuse: {few}", *would]
+    goal = {**goal, **goals.on_purpose(looks[lead], goal, options["json"])}
     parts, found = plan(looks, goal, options["convert"], lead)
     would += [
         f"{part['action']} on {host} ({part['before']})" for host, part in parts.items() if part["changes"]
