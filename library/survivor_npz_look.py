@@ -126,7 +126,8 @@ accounts:
   returned: always
   type: dict
 run:
-  description: What M(survivor_npz_run) reports with C(state=query).
+  description: What M(survivor_npz_run) reports with C(state=query), and C(proven), the SHA-256 of the NPZs on
+    which runs were started, the last one first.
   returned: with O(coordinator)
   type: dict
 stamp:
@@ -167,7 +168,7 @@ def _query(home: str) -> dict[str, Any]:
     """What Step 2.5 and other controllers are doing. Rigs are not asked, and need not compile the code for it."""
     from ansible.module_utils.survivor_npz.run import control  # noqa: PLC0415 - compiled on the coordinator only
 
-    return control.query(home)
+    return {**control.query(home), "proven": control.proven(home)}
 
 
 def _is_expired(run: dict[str, Any] | None) -> bool:

@@ -141,13 +141,14 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         self._args["options"] = options
         self._preflight()
         answers = self._looks(team.hosts)
-        goal = goals.from_previous(answers[str(team.coordinator)], options["json"])
+        goal = goals.from_previous(str(team.coordinator), answers, options["json"])
         if "refused" in goal:
             raise Stop("rollback", f"{goal['refused']} No host was changed.")
+        made = goal["source_mtime_ns"]
         self._report["rollback"] = {
             "sha256": goal["sha256"],
             "survivor_count": goal["survivor_count"],
-            "source_mtime_ns": goal["source_mtime_ns"],
+            "age": round(time.time() - made / 1e9) if made else None,
             "replaced": goal["replaces"],
             "stays": goal["stays"],
             "json": options["json"],
@@ -190,9 +191,9 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         if differ and not check:
             members.setdefault(lead, []).append("survivor_npz_switching")
         if receivers:
-            members[lead].append("survivor_npz_sending")
+            members.setdefault(goal.get("holder") or lead, []).append("survivor_npz_sending")
         parcel = os.path.join(constants.DEFAULT_LOCAL_TMP, "survivor_npz", f"{goal['sha256']}.npz")
-        carried = {"sha256": goal["sha256"], "sha1": goal["sha1"], "pin": goal.get("pin"), "parcel": parcel}
+        carried = {name: goal.get(name) for name in ("sha256", "sha1", "path", "pin")} | {"parcel": parcel}
         return {
             "goal": goal,
             "parts": parts,
@@ -200,7 +201,6 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
                 {"name": host, "groups": groups, "part": {**parts[host], "goal": carried}}
                 for host, groups in members.items()
             ],
-            "parcel": parcel,
         }
 
     def _received(self) -> dict[str, Any]:

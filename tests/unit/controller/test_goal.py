@@ -21,7 +21,7 @@ PREVIOUS = {
 
 def back(previous: dict[str, Any] | None, json_name: str = "s.json", **zeus: Any) -> dict[str, Any]:
     look = a_look(a_copy(sha256=NEW, previous=previous, **zeus), files=[SOURCE])
-    found: dict[str, Any] = goals.from_previous(look, json_name)
+    found: dict[str, Any] = goals.from_previous("zeus", {"zeus": look}, json_name)
     return found
 
 
@@ -55,7 +55,8 @@ def test_a_second_rollback_went_forward_again() -> None:
 
 def test_a_json_in_a_subdirectory_left_the_pin_empty_and_the_rollback_was_undone() -> None:
     source = {**SOURCE, "name": "sub/s.json", "path": "/p/sub/s.json"}
-    found = goals.from_previous(a_look(a_copy(previous=PREVIOUS), files=[source]), "sub/s.json")
+    look = a_look(a_copy(previous=PREVIOUS), files=[source])
+    found = goals.from_previous("zeus", {"zeus": look}, "sub/s.json")
     assert found["pin"] == {**PIN, "path": "/p/sub/s.json"}
 
 
@@ -191,3 +192,28 @@ def test_the_script_converted_what_was_live_on_purpose(goal: Any, copy: Any, set
 def test_without_a_json_nothing_is_set() -> None:
     look = a_look(a_copy(sha256=NEW), files=[{"name": "s.json", "path": "/p/s.json", "exists": False}])
     assert goals.on_purpose(look, {**GOAL, "reason": "never"}, "s.json") == {}
+
+
+PROVEN = "e" * 64
+
+
+@pytest.mark.parametrize(
+    ("proven", "rig", "holder"),
+    [
+        ([NEW, PROVEN, "f" * 64], a_copy(previous={**PREVIOUS, "sha256": PROVEN}), "rig"),
+        ([NEW, PROVEN], a_copy(sha256=PROVEN, path="/dev/shm/s.npz"), "rig"),
+        ([NEW, "f" * 64], a_copy(previous={**PREVIOUS, "sha256": PROVEN}), None),
+        ([NEW], a_copy(previous={**PREVIOUS, "sha256": PROVEN}), None),
+    ],
+)
+def test_a_rollback_brought_back_hybrids_labelled_java_lcg(proven: Any, rig: Any, holder: Any) -> None:
+    """Step 1 runs the old converter, so what was live before on Zeus is its NPZ, and on the rigs the proven one."""
+    copy = a_copy(sha256=NEW, previous={**PREVIOUS, "old_converter": True})
+    lead = a_look(copy, files=[SOURCE], run={"proven": proven})
+    found = goals.from_previous("zeus", {"rig": a_look(rig), "zeus": lead}, "s.json")
+    if holder is None:
+        assert "made by the old converter" in found["refused"]
+        return
+    assert (found["sha256"], found["holder"]) == (PROVEN, holder)
+    part = part_of(lead, found, "auto", True)
+    assert part["receive"], "the coordinator gets the bytes as any rig does"

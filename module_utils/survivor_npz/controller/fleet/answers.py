@@ -69,7 +69,7 @@ _COPY = {
     "staged": Table({str: str}),
     "leftovers": [str],
     "pin": maybe(Table({str: object})),
-    "previous": maybe({"path": str, **_CONTENT, **_OWNED}),
+    "previous": maybe({"path": str, "old_converter": maybe(bool), **_CONTENT, **_OWNED}),
 }
 STAMP = {"boot": str, "clock": float}
 _FILE = {

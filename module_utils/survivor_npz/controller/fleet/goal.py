@@ -92,19 +92,40 @@ def _no_way_back(held: Answer, live: str) -> str | None:
     return None
 
 
-def from_previous(look: Answer, json_name: str) -> dict[str, Any]:
+def _last_proven(lead: str, looks: Mapping[str, Answer]) -> tuple[str, Answer]:
+    """The last NPZ that a run was started on and that is not live: a host that holds it, and what it holds."""
+    known = (looks[lead].get("run") or {}).get("proven") or []
+    wanted = next((sha256 for sha256 in known if sha256 != looks[lead]["copies"][0]["sha256"]), None)
+    for host in [lead, *looks]:
+        for copy in looks[host]["copies"]:
+            for held in (copy, copy["previous"] or {}):
+                if wanted and held.get("sha256") == wanted and not held.get("target"):
+                    return host, held
+    return lead, {}
+
+
+def from_previous(lead: str, looks: Mapping[str, Answer], json_name: str) -> dict[str, Any]:
     """The goal of a rollback: the coordinator's previous NPZ, or why there is none (`refused`).
 
+    One that the old converter made is passed over for the last proven one, if some host still holds it (`holder`).
     Where a rollback is in force already, its NPZ stays the goal: a second one heals hosts that missed it
     and never goes forward again (`stays`).
     """
-    main, source = look["copies"][0], source_of(look, json_name)
+    main, source = looks[lead]["copies"][0], source_of(looks[lead], json_name)
     pin = {name: source.get(name) for name in ("path", "size", "mtime_ns")}
     held = main.get("pin") or {}
     is_rollback = bool(held) and not held.get("unconverted")
     stays = is_rollback and held.get("sha256") == main["sha256"] and held.get("source") == pin
     kept: Answer = main if stays else main["previous"] or {}
+    holder, old = lead, kept["path"] if kept.get("old_converter") else None
+    if old:
+        holder, kept = _last_proven(lead, looks)
     refused = _no_way_back(kept, main["path"])
+    if old and not kept:
+        refused = (
+            f"{old} was made by the old converter, which labels hybrids java_lcg, and no host holds the NPZ that "
+            "was proven before it: there is nothing to go back to."
+        )
     if refused:
         return {"refused": refused}
     return {
@@ -112,7 +133,7 @@ def from_previous(look: Answer, json_name: str) -> dict[str, Any]:
         "sha1": kept["sha1"],
         "size": kept["size"],
         "survivor_count": kept["survivors"],
-        "source_mtime_ns": kept.get("source_mtime_ns") or kept.get("mtime_ns"),
+        "source_mtime_ns": kept.get("source_mtime_ns"),
         "reason": "rollback",
         "due": False,
         "path": kept["path"],
@@ -122,6 +143,7 @@ def from_previous(look: Answer, json_name: str) -> dict[str, Any]:
         "converts": False,
         "pin": pin,
         "stays": stays,
+        "holder": holder if holder != lead else None,
     }
 
 

@@ -86,8 +86,9 @@ def part_of(look: Answer, goal: Mapping[str, Any], convert: str, coordinator: bo
     part["settle"] = [settle] if coordinator and goal.get("settles") else []
     part["receive"] = None
     if part["spread"] and source is None:
-        source = goal["path"] if coordinator else _receives(look, part["spread"], sha256)
-        part["receive"] = None if coordinator else source
+        holds = coordinator and not goal.get("holder")
+        source = goal["path"] if holds else _receives(look, part["spread"], sha256)
+        part["receive"] = None if holds else source
     part["source"] = source
     part["open"] = bool(look["asked"]["rig_python"]) and not coordinator
     # The coordinator's own copy with its sidecar comes last.
