@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
-RAM_DISK = "/dev/shm/prng/step2"  # noqa: S108 the pipeline's own directory
+RAM_DISK = "/dev/shm/prng"  # noqa: S108 the pipeline's own directory
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
 COORDINATOR = "localhost"
 
@@ -22,7 +22,7 @@ class Node:
     """One entry of `nodes`, checked.
 
     Attributes:
-        ram_disk: the directory of a copy, or the copy itself if it ends in .npz; None without one.
+        ram_disk: the directory that holds those of the steps (step2, step3); None without one.
         notes: what is kept for information.
     """
 
