@@ -47,6 +47,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
             "reverted": self._reverted,
             "proof": self._proof,
             "status": self._status,
+            "workers": self._workers,
         }
         phase = self._args.get("phase")
         if phase not in phases:
@@ -80,7 +81,11 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
 
     @property
     def _options(self) -> dict[str, Any]:
-        return {**self._args["options"], "check": bool(self._task.check_mode)}
+        known = self._vars["hostvars"]
+        addresses = {
+            rig: str(known[rig].get("ansible_host", rig)) for rig in [*self._team.rigs, *self._team.skipped]
+        }
+        return {**self._args["options"], "check": bool(self._task.check_mode), "addresses": addresses}
 
     def _plays(self, tag: str) -> bool:
         return plays(self._vars, self._task.tags, tag)
@@ -109,7 +114,8 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         answers = self._looks(team.hosts)
         found = preflight.preflight(answers, str(team.coordinator), options)
         self._report["fleet"] = table.rows(team, answers, {}, {})
-        self._report["warnings"] = preflight.warnings(preflight.looks_of(answers, team.coordinator)[0])
+        looks = preflight.looks_of(answers, team.coordinator)[0]
+        self._report["warnings"] = preflight.warnings(looks, str(team.coordinator), options["addresses"])
         if found:
             who = ", ".join(found)
             raise Stop("preflight", f"Faults on {who}; nothing was changed on any host.", found)
@@ -174,7 +180,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         self._report["fleet"] = table.rows(team, answers, parts, {}, will=will)
         if options["for_run"]:
             warned = warned + goals.sample_warnings(goal["survivor_count"], options["scorer_args"])
-        self._report["warnings"] = [*preflight.warnings(answers), *warned]
+        self._report["warnings"] = [*preflight.warnings(answers, lead, options["addresses"]), *warned]
         if found:
             raise Stop(
                 "plan",
@@ -321,6 +327,12 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
     def _distributes(self, goal: Mapping[str, Any]) -> bool:
         """Whether what differs is distributed in this run; a rollback always is."""
         return goal["reason"] == "rollback" or self._plays("distribute")
+
+    def _workers(self) -> dict[str, Any]:
+        hosts = [host for host in self._team.hosts if host in one(self._vars, "guard", "played")["played"]]
+        answers = dict.fromkeys(hosts) | self._registered(hosts, "workers")[0]
+        self._report["warnings"] = preflight.leftovers(answers)
+        return {}
 
     def _status(self) -> dict[str, Any]:
         team, lead, options = self._team, self._team.coordinator, self._options

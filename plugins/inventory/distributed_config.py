@@ -108,7 +108,7 @@ except ImportError:  # ansible-core before 2.19 trusts every inventory
 
 # Modules find our package through the setting `module_utils`; a plugin has to be told.
 ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[2] / "module_utils"))
-from ansible.module_utils.survivor_npz.controller.distributed_config import (
+from ansible.module_utils.survivor_npz.look.distributed_config import (
     COORDINATOR,
     HOST_NAME,
     RAM_DISK,

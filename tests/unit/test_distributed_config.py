@@ -9,7 +9,7 @@ import pytest
 import yaml
 from ansible.errors import AnsibleError
 from ansible.inventory.data import InventoryData
-from ansible.module_utils.survivor_npz.controller.distributed_config import NodesError, read_nodes
+from ansible.module_utils.survivor_npz.look.distributed_config import NodesError, read_nodes
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import inventory_loader
 

@@ -83,6 +83,7 @@ _FILE = {
     "sha256": maybe(str),
     "error": maybe(str),
 }
+_WORKER = {"pid": int, "age": float, "command": str}
 _RUN = Table({str: object})
 LOOK = {
     "directory": str,
@@ -98,8 +99,8 @@ LOOK = {
     "accounts": Table({str: {"wanted": str, "name": maybe(str), "grantable": bool}}),
     "libraries": Table({str: maybe(str)}),
     "run": maybe(_RUN),
-    "fleet_config": maybe(Table({str: object})),
-    "workers": maybe([Table({str: object})]),
+    "fleet_config": maybe({"hostnames": [str], "trouble": maybe(str)}),
+    "workers": maybe([_WORKER]),
 }
 BRIEF = {"stamp": STAMP, "copies": [_BRIEF]}
 STAGED = {"staged": [{"path": str, "sha256": maybe(str)}], "stamp": STAMP, "removed": maybe([str])}

@@ -117,7 +117,8 @@ def status(
         "copies": rows,
         "would": would,
         "faults": found,
-        "warnings": warnings(looks) + foreign(looks.get(lead) if lead else None, decision),
+        "warnings": warnings(looks, str(lead), options["addresses"])
+        + foreign(looks.get(lead) if lead else None, decision),
         "run": (looks[lead].get("run") if lead in looks else None) or {},
         "same": bool(wanted) and all(row.get("same") for row in wanted),
         "reason": goal["reason"] if goal else None,
