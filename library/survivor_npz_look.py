@@ -35,6 +35,10 @@ options:
     type: list
     elements: str
     default: []
+  workers:
+    description: Also list processes whose command line contains this text. Empty to list none.
+    type: str
+    default: ""
   libraries:
     description: Python libraries whose version to report, without importing them.
     type: list
@@ -140,6 +144,16 @@ same_files:
   description: SHA-256 of each file of O(same_files), null where there is none.
   returned: always
   type: dict
+workers:
+  description: Processes that an earlier run left, as M(survivor_npz_run) lists them with C(state=workers).
+  returned: with O(workers)
+  type: list
+  elements: dict
+fleet_config:
+  description: The C(hostnames) of the pipeline's C(distributed_config.json), or the C(trouble) with it. Null
+    where there is none.
+  returned: with O(coordinator)
+  type: dict
 libraries:
   description: Version of each library of O(libraries), null where it is missing.
   returned: always
@@ -150,7 +164,8 @@ accounts:
   returned: always
   type: dict
 run:
-  description: What M(survivor_npz_run) reports with C(state=query).
+  description: What M(survivor_npz_run) reports with C(state=query), and C(proven), the SHA-256 of the NPZs on
+    which runs were started, the last one first.
   returned: with O(coordinator)
   type: dict
 decision:
@@ -189,13 +204,19 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.survivor_npz.common.digest import sha256_or_none
 from ansible.module_utils.survivor_npz.look.host import look
+from ansible.module_utils.survivor_npz.run.supervise.processes import matching
 
 
-def _query(home: str) -> dict[str, Any]:
-    """What Step 2.5 and other controllers are doing. Rigs are not asked, and need not compile the code for it."""
-    from ansible.module_utils.survivor_npz.run import control  # noqa: PLC0415 - compiled on the coordinator only
+def _lead(home: str, workers: str) -> dict[str, Any]:
+    """What only the coordinator is asked: what Step 2.5 and others do there. Rigs need not compile the code for it."""
+    from ansible.module_utils.survivor_npz.look import distributed_config  # noqa: PLC0415
+    from ansible.module_utils.survivor_npz.run import control  # noqa: PLC0415
 
-    return control.query(home)
+    return {
+        "run": {**control.query(home), "proven": control.proven(home)},
+        "workers": control.workers(home, workers) if workers else [],
+        "fleet_config": distributed_config.listed(os.path.join(home, "distributed_config.json")),
+    }
 
 
 def _foresee(home: str, asked: dict[str, Any]) -> dict[str, Any]:
@@ -223,6 +244,7 @@ def main() -> None:
             "extra_paths": names,
             "files": names,
             "same_files": names,
+            "workers": {"type": "str", "default": ""},
             "libraries": names,
             "owner": {"type": "str", "default": ""},
             "group": {"type": "str", "default": ""},
@@ -248,7 +270,7 @@ def main() -> None:
     home = os.path.realpath(os.path.expanduser(given["directory"]))
     try:
         # First: its stamp must be older than every look that is judged by it.
-        run = _query(home) if given["coordinator"] else None
+        lead = _lead(home, given["workers"]) if given["coordinator"] else {}
         found = look(
             given["directory"],
             given["paths"],
@@ -258,7 +280,7 @@ def main() -> None:
             accounts={"owner": given["owner"], "group": given["group"]},
             brief=given["brief"],
             login=given["login"],
-            settle=given["settle"] or _is_expired(run),
+            settle=given["settle"] or _is_expired(lead.get("run")),
             whole=given["whole"],
             now=given["now"],
         )
@@ -270,7 +292,8 @@ def main() -> None:
             msg=f"{error.filename or given['directory']}: {error.strerror or error}. "
             "Fix the file system or its permissions, then run again."
         )
-    module.exit_json(changed=False, run=run, same_files=same, **found)
+    found["workers"] = matching(given["workers"], set()) if given["workers"] else []
+    module.exit_json(**{"changed": False, "run": None, "same_files": same, **found, **lead})
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def main() -> None:
     )
     given, began = module.params, stamp()
     part, sha256 = given["part"], given["sha256"]
-    keys = ("switch", "attributes", "clean", "directories")
+    keys = ("switch", "settle", "attributes", "clean", "directories")
     changed = any(part[key] for key in keys)
     diff = [
         {

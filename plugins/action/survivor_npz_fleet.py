@@ -47,6 +47,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
             "reverted": self._reverted,
             "proof": self._proof,
             "status": self._status,
+            "workers": self._workers,
         }
         phase = self._args.get("phase")
         if phase not in phases:
@@ -80,7 +81,11 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
 
     @property
     def _options(self) -> dict[str, Any]:
-        return {**self._args["options"], "check": bool(self._task.check_mode)}
+        known = self._vars["hostvars"]
+        addresses = {
+            rig: str(known[rig].get("ansible_host", rig)) for rig in [*self._team.rigs, *self._team.skipped]
+        }
+        return {**self._args["options"], "check": bool(self._task.check_mode), "addresses": addresses}
 
     def _plays(self, tag: str) -> bool:
         return plays(self._vars, self._task.tags, tag)
@@ -109,7 +114,8 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         answers = self._looks(team.hosts)
         found = preflight.preflight(answers, str(team.coordinator), options)
         self._report["fleet"] = table.rows(team, answers, {}, {})
-        self._report["warnings"] = preflight.warnings(preflight.looks_of(answers, team.coordinator)[0])
+        looks = preflight.looks_of(answers, team.coordinator)[0]
+        self._report["warnings"] = preflight.warnings(looks, str(team.coordinator), options["addresses"])
         if found:
             who = ", ".join(found)
             raise Stop("preflight", f"Faults on {who}; nothing was changed on any host.", found)
@@ -137,13 +143,14 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         self._args["options"] = options
         self._preflight()
         answers = self._looks(team.hosts)
-        goal = goals.from_previous(answers[str(team.coordinator)], options["json"])
+        goal = goals.from_previous(str(team.coordinator), answers, options["json"])
         if "refused" in goal:
             raise Stop("rollback", f"{goal['refused']} No host was changed.")
+        made = goal["source_mtime_ns"]
         self._report["rollback"] = {
             "sha256": goal["sha256"],
             "survivor_count": goal["survivor_count"],
-            "source_mtime_ns": goal["source_mtime_ns"],
+            "age": round(time.time() - made / 1e9) if made else None,
             "replaced": goal["replaces"],
             "stays": goal["stays"],
             "json": options["json"],
@@ -160,6 +167,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         warned: list[str],
     ) -> dict[str, Any]:
         lead, check = str(team.coordinator), options["check"]
+        goal = {**goal, **goals.on_purpose(answers[lead], goal, options["json"])}
         few = goals.too_few(goal, options["min_survivors"], goal["reason"] == "rollback")
         if few:
             raise Stop("convert", few)
@@ -168,7 +176,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         self._report["fleet"] = table.rows(team, answers, parts, {}, will=will)
         if options["for_run"]:
             warned = warned + goals.sample_warnings(goal["survivor_count"], options["scorer_args"])
-        self._report["warnings"] = [*preflight.warnings(answers), *warned]
+        self._report["warnings"] = [*preflight.warnings(answers, lead, options["addresses"]), *warned]
         if found:
             raise Stop(
                 "plan",
@@ -185,9 +193,9 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         if differ and not check:
             members.setdefault(lead, []).append("survivor_npz_switching")
         if receivers:
-            members[lead].append("survivor_npz_sending")
+            members.setdefault(goal.get("holder") or lead, []).append("survivor_npz_sending")
         parcel = os.path.join(constants.DEFAULT_LOCAL_TMP, "survivor_npz", f"{goal['sha256']}.npz")
-        carried = {"sha256": goal["sha256"], "sha1": goal["sha1"], "pin": goal.get("pin"), "parcel": parcel}
+        carried = {name: goal.get(name) for name in ("sha256", "sha1", "path", "pin")} | {"parcel": parcel}
         return {
             "goal": goal,
             "parts": parts,
@@ -195,7 +203,6 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
                 {"name": host, "groups": groups, "part": {**parts[host], "goal": carried}}
                 for host, groups in members.items()
             ],
-            "parcel": parcel,
         }
 
     def _received(self) -> dict[str, Any]:
@@ -219,7 +226,11 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         found = proof.barrier(made["parts"], answers, made["goal"]["sha256"])
         if found:
             self._stop_at_barrier(found)
-        cleared = [host for host, part in made["parts"].items() if part["switch"] or part["attributes"]]
+        cleared = [
+            host
+            for host, part in made["parts"].items()
+            if part["switch"] or part["settle"] or part["attributes"]
+        ]
         lead, both = self._team.coordinator, ["survivor_npz_cleared", "survivor_npz_cleared_rigs"]
         return {"members": [{"name": host, "groups": both[:1] if host == lead else both} for host in cleared]}
 
@@ -312,6 +323,12 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
     def _distributes(self, goal: Mapping[str, Any]) -> bool:
         """Whether what differs is distributed in this run; a rollback always is."""
         return goal["reason"] == "rollback" or self._plays("distribute")
+
+    def _workers(self) -> dict[str, Any]:
+        hosts = [host for host in self._team.hosts if host in one(self._vars, "guard", "played")["played"]]
+        answers = dict.fromkeys(hosts) | self._registered(hosts, "workers")[0]
+        self._report["warnings"] = preflight.leftovers(answers)
+        return {}
 
     def _status(self) -> dict[str, Any]:
         team, lead, options = self._team, self._team.coordinator, self._options

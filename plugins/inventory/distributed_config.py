@@ -12,8 +12,9 @@ description:
   - A rig with C(gpu_count) 0 is switched off. It is left out, with a warning that names it. The coordinator
     stays whatever its C(gpu_count), since Step 1 and Step 2.5 run there.
   - C(script_path) becomes C(survivor_npz_pipeline_dir), C(username) becomes C(ansible_user).
-  - With C(use_ramdisk), C(survivor_npz_paths) gets the copy under C(ramdisk_path) as well, so that it must be
-    there. It is called C(survivor_npz_file), unless the path itself ends in C(.npz).
+  - With C(use_ramdisk), C(survivor_npz_paths) gets the copy that Step 2 reads, C(survivor_npz_file) in C(step2)
+    under C(ramdisk_path), as well, so that it must be there. Step 3's copy, in C(step3), is kept current where it
+    exists.
   - C(python_env), C(gpu_count), C(gpu_type) and a C(ramdisk_path) in use become C(distributed_config_*)
     variables. Other keys are not read. A password in the file goes nowhere.
   - A file that is empty, cut, malformed, or without a coordinator or a rig ends the command with exit code 4,
@@ -107,9 +108,10 @@ except ImportError:  # ansible-core before 2.19 trusts every inventory
 
 # Modules find our package through the setting `module_utils`; a plugin has to be told.
 ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[2] / "module_utils"))
-from ansible.module_utils.survivor_npz.controller.distributed_config import (
+from ansible.module_utils.survivor_npz.look.distributed_config import (
     COORDINATOR,
     HOST_NAME,
+    RAM_DISK,
     Node,
     NodesError,
     read_nodes,
@@ -125,12 +127,17 @@ def host_variables(node: Node) -> dict[str, Any]:
     if node.script_path:
         found["survivor_npz_pipeline_dir"] = node.script_path
     if node.ram_disk:
-        copy = "{{ distributed_config_ramdisk_path }}"
-        if not node.ram_disk.endswith(".npz"):
-            copy += "/{{ survivor_npz_file }}"
         # Only our own text is a template: whatever the file says is none.
-        found["distributed_config_ramdisk_path"] = node.ram_disk.rstrip("/") or "/"
-        found["survivor_npz_paths"] = [trust_as_template("{{ survivor_npz_file }}"), trust_as_template(copy)]
+        copies = {
+            step: trust_as_template(
+                f"{{{{ distributed_config_ramdisk_path }}}}/{step}/{{{{ survivor_npz_file }}}}"
+            )
+            for step in ("step2", "step3")
+        }
+        found["distributed_config_ramdisk_path"] = node.ram_disk.rstrip("/")
+        found["survivor_npz_paths"] = [trust_as_template("{{ survivor_npz_file }}"), copies["step2"]]
+        if found["distributed_config_ramdisk_path"] != RAM_DISK:  # else the role's default names it
+            found["survivor_npz_extra_paths"] = [copies["step3"]]
     return found
 
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 HOME = "/home/michael/distributed_prng_analysis"
 RIG = {"username": "michael", "gpu_count": 8, "gpu_type": "RX 6600", "script_path": HOME}
-RAM = {"use_ramdisk": True, "ramdisk_path": "/dev/shm/prng/step2"}
+RAM = {"use_ramdisk": True, "ramdisk_path": "/dev/shm/prng"}
 CONTENT = {
     "nodes": [
         {
@@ -20,7 +20,7 @@ CONTENT = {
             "hostname": "localhost",
             "gpu_count": 2,
             "use_ramdisk": True,
-            "ramdisk_path": "/dev/shm/prng/step2",
+            "ramdisk_path": "/dev/shm/prng",
         },
         {**RIG, "hostname": "192.168.3.120", "python_env": "/home/michael/rocm_env/bin/python"},
         {**RIG, "hostname": "rig-6600b", "password": "hidden-word"},

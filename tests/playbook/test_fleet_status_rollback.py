@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -64,6 +65,8 @@ def test_rollback_brings_the_previous_npz_everywhere_and_pins_it(tmp_path: Path)
     fleet.npz("rig-6600b").unlink()
     run = fleet.run("rollback.yml")
     assert (run.rc, run.changed) == (0, ["rig-6600b"]), run.out
+    assert "already in force, so only rig-6600b, which had missed it, changed" in run.tail
+    assert 0 <= run.report["rollback"]["age"] < 86400 * 365 * 20
     assert {fleet.sha256(host) for host in fleet.hosts} == {first}
     run = fleet.run()
     assert (run.rc, run.report["convert"]["reason"], fleet.starts) == (0, "pinned", ["7"]), run.out
@@ -74,6 +77,35 @@ def test_rollback_brings_the_previous_npz_everywhere_and_pins_it(tmp_path: Path)
     assert first != fleet.sha256("rig-6600b") != second
     assert not [name for name in fleet.tree() if "pinned" in name or ".staged" in name or ".pending" in name]
     assert fleet.run("prepare.yml").changed == []
+
+
+def test_a_rollback_went_back_to_what_the_old_converter_had_made(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    fleet.converge()
+    assert fleet.run().rc == 0
+    proven = fleet.sha256("zeus")
+    fleet.write_survivors(200)
+    # As Step 1 does: the old converter, in place, right after the JSON.
+    with np.load(fleet.npz("zeus")) as npz:
+        arrays = {name: npz[name][:200] for name in npz.files}
+    with fleet.npz("zeus").open("wb") as file:
+        np.savez(file, **arrays)
+    sidecar = {
+        "version": "3.1.0",
+        "source_file": str(fleet.json),
+        "survivor_count": 200,
+        "input_size_bytes": fleet.json.stat().st_size,
+        "output_size_bytes": fleet.npz("zeus").stat().st_size,
+        "converted_at": "2099-01-01T00:00:00",
+    }
+    (fleet.dir("zeus") / "bidirectional_survivors_binary.meta.json").write_text(json.dumps(sidecar))
+    run = fleet.run("prepare.yml")
+    assert (run.rc, run.report["convert"]["reason"]) == (0, "old_converter"), run.out
+    run = fleet.run("rollback.yml")
+    assert run.rc == 0, run.out
+    assert {fleet.sha256(host) for host in fleet.hosts} == {proven}
+    assert run.report["rollback"]["sha256"] == proven
+    assert fleet.npz("zeus").stat().st_mtime_ns == fleet.json.stat().st_mtime_ns
 
 
 def test_garbage_was_brought_to_every_rig_and_proved(tmp_path: Path) -> None:

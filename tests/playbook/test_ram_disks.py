@@ -43,6 +43,17 @@ def test_json_newer_and_every_ram_disk_warm(tmp_path: Path) -> None:
         assert same, f"{host}: workers read old data"
 
 
+def test_step_3_read_a_stale_npz_from_its_own_ram_disk(tmp_path: Path) -> None:
+    fleet = LocalFleet(tmp_path)
+    fleet.converge()
+    copy = fleet.ram("rig-6600").parent.with_name("step3") / fleet.npz("rig-6600").name
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(b"filled before the conversion")
+    run = fleet.run("prepare.yml")
+    assert (run.rc, run.changed) == (0, ["rig-6600"]), run.out
+    assert copy.read_bytes() == fleet.npz("zeus").read_bytes()
+
+
 def test_a_rebooted_rig_reads_new_data_and_the_others_old(tmp_path: Path) -> None:
     """Disks agree everywhere; a RAM disk that a reboot emptied doesn't matter, one that is old does."""
     fleet = LocalFleet(tmp_path)

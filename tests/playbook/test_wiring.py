@@ -138,7 +138,7 @@ def test_after_step_1_the_fleet_of_distributed_config_is_right_ram_disk_of_a_reb
     wired: Wired, tmp_path: Path
 ) -> None:
     zeus, rig = wired.fleet.dir("zeus"), wired.fleet.dir("rig-6600")
-    ram = {"use_ramdisk": True, "ramdisk_path": str(wired.fleet.ram("rig-6600").parent)}
+    ram = {"use_ramdisk": True, "ramdisk_path": str(wired.fleet.ram("rig-6600").parent.parent)}
     nodes = [
         {"hostname": "localhost", "gpu_count": 2, "script_path": str(zeus)},
         {"hostname": "192.168.3.120", "gpu_count": 8, "script_path": str(rig), **ram},

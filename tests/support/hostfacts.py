@@ -23,6 +23,7 @@ GOAL = {
     "converts": True,
 }
 OPTIONS = {
+    "addresses": {},
     "busy": True,
     "convert": "auto",
     "for_run": False,

@@ -17,8 +17,11 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import survivors
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+DEFAULTS = yaml.safe_load((ROOT / "roles" / "survivor_npz" / "defaults" / "main.yml").read_text())
+EXTRA_PATHS = DEFAULTS["survivor_npz_extra_paths"]
 NPZ = "bidirectional_survivors_binary.npz"
 JSON = "bidirectional_survivors.json"
 # Converged fleets of 300 survivors, by their rigs: made once by a process, then copied.
@@ -146,11 +149,13 @@ class LocalFleet:
 
     def inventory(self) -> Path:
         """Write the inventory from `hosts`, `hostvars` and `vars`; return its path."""
+        shm = str(self.root / "{{ inventory_hostname }}" / "shm")
         common: Dict[str, Any] = {
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
             "survivor_npz_pipeline_dir": str(self.dir("{{ inventory_hostname }}")),
-            "survivor_npz_extra_paths": [str(self.ram("{{ inventory_hostname }}"))],
+            # Those of the role, in a RAM disk of the fleet's own.
+            "survivor_npz_extra_paths": [path.replace("/dev/shm/prng", shm) for path in EXTRA_PATHS],
             **self.vars,
         }
         content = {

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from ansible.errors import AnsibleError
 from ansible.inventory.data import InventoryData
-from ansible.module_utils.survivor_npz.controller.distributed_config import NodesError, read_nodes
+from ansible.module_utils.survivor_npz.look.distributed_config import NodesError, read_nodes
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import inventory_loader
 
@@ -18,8 +18,9 @@ plugin = sys.modules[type(inventory_loader.get("distributed_config")).__module__
 
 ZEUS = {"hostname": "localhost", "username": "michael", "gpu_count": 2, "script_path": "/home/m/prng"}
 RIG = {"hostname": "rig-6600", "username": "michael", "gpu_count": 8, "script_path": "/home/m/prng"}
-RAM = "/dev/shm/prng/step2"
-COPY = "{{ distributed_config_ramdisk_path }}"
+RAM = "/dev/shm/prng"
+COPY = "{{ distributed_config_ramdisk_path }}/%s/{{ survivor_npz_file }}"
+FIELD = Path(__file__).resolve().parents[3] / "shared" / "data" / "distributed_config.json"
 
 
 def write(directory: Path, content: Any) -> str:
@@ -89,22 +90,36 @@ def test_not_utf8_and_missing_file_are_errors(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "place", "copy"),
+    ("given", "place"),
     [
-        ({}, None, None),
-        ({"use_ramdisk": False, "ramdisk_path": "/dev/shm/x"}, None, None),
-        ({"use_ramdisk": True}, RAM, f"{COPY}/{{{{ survivor_npz_file }}}}"),
-        ({"use_ramdisk": True, "ramdisk_path": f"{RAM}/"}, RAM, f"{COPY}/{{{{ survivor_npz_file }}}}"),
-        ({"use_ramdisk": True, "ramdisk_path": "/mnt/ram/survivors.npz"}, "/mnt/ram/survivors.npz", COPY),
+        ({}, None),
+        ({"use_ramdisk": False, "ramdisk_path": "/dev/shm/x"}, None),
+        ({"use_ramdisk": True}, RAM),
+        ({"use_ramdisk": True, "ramdisk_path": f"{RAM}/"}, RAM),
+        ({"use_ramdisk": True, "ramdisk_path": "/mnt/ram"}, "/mnt/ram"),
     ],
 )
-def test_ram_disk_becomes_a_path_that_must_be_there(
-    tmp_path: Path, given: dict[str, Any], place: str | None, copy: str | None
+def test_rigs_had_to_hold_a_copy_that_nothing_reads(
+    tmp_path: Path, given: dict[str, Any], place: str | None
 ) -> None:
+    """ramdisk_path is a base directory; workers read step2 below it, and those of Step 3 read step3."""
     variables = plugin.host_variables(nodes(tmp_path, ZEUS, {**RIG, **given})[1])
-    expected = None if copy is None else ["{{ survivor_npz_file }}", copy]
-    assert variables.get("survivor_npz_paths") == expected
+    assert variables.get("survivor_npz_paths") == (place and ["{{ survivor_npz_file }}", COPY % "step2"])
     assert variables.get("distributed_config_ramdisk_path") == place
+    step3 = [COPY % "step3"] if place == "/mnt/ram" else None
+    assert variables.get("survivor_npz_extra_paths") == step3, (
+        "the role's default names step3 of the usual place"
+    )
+
+
+@pytest.mark.skipif(not FIELD.exists(), reason="the field's distributed_config.json is not at hand")
+def test_the_fields_own_file_gives_the_copy_that_its_workers_read() -> None:
+    inventory = fill(str(FIELD))
+    rigs = inventory.groups["rigs"].hosts
+    assert [rig.name for rig in rigs] == ["192.168.3.120", "192.168.3.154", "192.168.3.162"]
+    for rig in rigs:
+        assert rig.vars["distributed_config_ramdisk_path"] == RAM
+        assert rig.vars["survivor_npz_paths"] == ["{{ survivor_npz_file }}", COPY % "step2"]
 
 
 def test_localhost_in_capitals_is_no_rig_and_no_empty_group(tmp_path: Path) -> None:

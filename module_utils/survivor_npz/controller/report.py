@@ -127,7 +127,9 @@ def _rollback(report: Mapping[str, Any]) -> list[str]:
     count = "unknown" if back["survivor_count"] is None else f"{back['survivor_count']:,}"
     what = f"{short(back['sha256'])} ({count} survivors{_made(back)})"
     if back["stays"]:
-        first = f"Rollback: already in force; {what} stays live. Hosts that had missed it are listed above."
+        healed = [row["host"] for row in report["fleet"] if row["action"] not in ("none", "left out by name")]
+        did = f"only {', '.join(healed)}, which had missed it, changed" if healed else "nothing changed"
+        first = f"Rollback: already in force, so {did}; {what} stays live."
     else:
         verb = "went back" if back["done"] else "would go back"
         first = f"Rollback: {verb} from {short(back['replaced'])} to {what}."
@@ -139,7 +141,7 @@ def _rollback(report: Mapping[str, Any]) -> list[str]:
 
 
 def _made(back: Mapping[str, Any]) -> str:
-    return f", from survivors {age(back['age'])} old" if back.get("age") is not None else ""
+    return f", from survivors {age(back['age'])} old" if back.get("age") is not None else ", age unknown"
 
 
 def _status(status: Mapping[str, Any]) -> list[str]:

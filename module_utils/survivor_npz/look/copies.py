@@ -12,6 +12,7 @@ from ansible.module_utils.survivor_npz.common.digest import digests_of, sha256_o
 from ansible.module_utils.survivor_npz.common.errors import SwitchError
 from ansible.module_utils.survivor_npz.look.directory import look_at_directory
 from ansible.module_utils.survivor_npz.npz.inspect import read_info, read_whole
+from ansible.module_utils.survivor_npz.npz.sidecar import is_old_converters
 from ansible.module_utils.survivor_npz.switch.cleanup import leftovers
 from ansible.module_utils.survivor_npz.switch.live import settle
 from ansible.module_utils.survivor_npz.switch.names import Names
@@ -150,5 +151,8 @@ def look_at(
         info = os.lstat(names.previous)
         content = look_at_content(names.previous, whole)
         content.update(_recorded(names.sidecar_previous, content.get("sha256")))
+        if content.get("sha256"):
+            kept = json_object.load(names.kept_sidecar(content["sha256"]))
+            content["old_converter"] = is_old_converters(kept, content["size"], content["survivors"])
         found["previous"] = {"path": names.previous, **_attributes(info), **content}
     return found

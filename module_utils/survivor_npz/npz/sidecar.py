@@ -34,6 +34,20 @@ def source_of(content: Sidecar | None) -> tuple[int, int] | None:
     return (size, mtime_ns) if isinstance(size, int) and isinstance(mtime_ns, int) else None
 
 
+def is_old_converters(content: Sidecar | None, npz_size: int, survivor_count: int | None) -> bool:
+    """Whether a sidecar shows that the old converter made an NPZ of this size and length, from whatever JSON."""
+    major = str((content or {}).get("version")).partition(".")[0]
+    return (
+        content is not None
+        and "npz_sha256" not in content
+        and survivor_count is not None
+        and major.isdecimal()
+        and int(major) <= _OLD_CONVERTER
+        and content.get("output_size_bytes") == npz_size
+        and content.get("survivor_count") == survivor_count
+    )
+
+
 def is_by_old_converter(
     content: Sidecar | None, npz_size: int, survivor_count: int | None, source: tuple[str, int, int]
 ) -> bool:
@@ -43,10 +57,9 @@ def is_by_old_converter(
         npz_size, survivor_count: bytes of the live NPZ and length of its arrays.
         source: path, size and mtime in ns of the JSON.
     """
-    if not content or "npz_sha256" in content or survivor_count is None:
+    if not content or not is_old_converters(content, npz_size, survivor_count):
         return False
     path, size, mtime_ns = source
-    major = str(content.get("version")).partition(".")[0]
     try:
         # A local time. In the hour that a clock change repeats, assume the later one.
         made = datetime.datetime.fromisoformat(content["converted_at"]).replace(fold=1)
@@ -54,12 +67,8 @@ def is_by_old_converter(
     except (KeyError, TypeError, ValueError, OverflowError, OSError):
         return False
     return (
-        major.isdecimal()
-        and int(major) <= _OLD_CONVERTER
-        and os.path.basename(str(content.get("source_file"))) == os.path.basename(path)
+        os.path.basename(str(content.get("source_file"))) == os.path.basename(path)
         and content.get("input_size_bytes") == size
-        and content.get("output_size_bytes") == npz_size
-        and content.get("survivor_count") == survivor_count
         and made_after
     )
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.survivor_npz.controller.fleet import goal as goals
-from hostfacts import NEW, OLD, a_copy, a_look
+from ansible.module_utils.survivor_npz.controller.fleet.plan import part_of
+from hostfacts import GOAL, NEW, OLD, a_copy, a_look
 
 PREVIOUS = {
     "path": "/home/michael/pipeline/.survivors.npz.previous",
@@ -20,7 +21,7 @@ PREVIOUS = {
 
 def back(previous: dict[str, Any] | None, json_name: str = "s.json", **zeus: Any) -> dict[str, Any]:
     look = a_look(a_copy(sha256=NEW, previous=previous, **zeus), files=[SOURCE])
-    found: dict[str, Any] = goals.from_previous(look, json_name)
+    found: dict[str, Any] = goals.from_previous("zeus", {"zeus": look}, json_name)
     return found
 
 
@@ -54,7 +55,8 @@ def test_a_second_rollback_went_forward_again() -> None:
 
 def test_a_json_in_a_subdirectory_left_the_pin_empty_and_the_rollback_was_undone() -> None:
     source = {**SOURCE, "name": "sub/s.json", "path": "/p/sub/s.json"}
-    found = goals.from_previous(a_look(a_copy(previous=PREVIOUS), files=[source]), "sub/s.json")
+    look = a_look(a_copy(previous=PREVIOUS), files=[source])
+    found = goals.from_previous("zeus", {"zeus": look}, "sub/s.json")
     assert found["pin"] == {**PIN, "path": "/p/sub/s.json"}
 
 
@@ -157,3 +159,61 @@ def test_a_link_on_the_coordinator_is_distributed_by_what_it_points_to() -> None
     found = goals.from_live(a_look(link))
     assert (found["path"], found["live"], found["converts"]) == ("/archive/merged.npz", link["path"], False)
     assert goals.from_live(a_look())["path"] == a_copy()["path"]
+
+
+@pytest.mark.parametrize(
+    ("goal", "copy", "set_to"),
+    [
+        ({"reason": "never"}, {}, 8),
+        ({"reason": "pinned"}, {}, 8),
+        ({"reason": "rollback", "stays": True}, {}, 8),
+        ({"reason": "rollback", "stays": False}, {"mtime_ns": 8}, 8),
+        ({"reason": "rollback", "stays": True}, {"mtime_ns": 8}, None),
+        ({"reason": "never"}, {"mtime_ns": 8}, None),
+        ({"reason": "never"}, {"kind": "symlink", "target": "/archive/merged.npz"}, None),
+        ({"reason": "fresh"}, {}, None),
+        ({"reason": "rollback", "stays": False}, {"sha256": OLD}, None),
+    ],
+)
+def test_the_script_converted_what_was_live_on_purpose(goal: Any, copy: Any, set_to: Any) -> None:
+    """It tests `[ JSON -nt NPZ ]`, and the NPZ kept its old mtime."""
+    look = a_look(a_copy(**{"sha256": NEW, **copy}), files=[SOURCE])
+    found = goals.on_purpose(look, {**GOAL, **goal}, "s.json")
+    assert found.get("mtime_ns") == set_to
+    assert found.get("pin") == (
+        {**PIN, "unconverted": True} if set_to and goal["reason"] == "never" else None
+    )
+    part = part_of(look, {**GOAL, "converts": False, **goal, **found}, "auto", True)
+    assert [entry["mtime_ns"] for entry in part["settle"]] == ([set_to] if set_to else [])
+    if "sha256" not in copy and "kind" not in copy:
+        assert (part["changes"], part["action"]) == ((True, "set mtime") if set_to else (False, "none"))
+
+
+def test_without_a_json_nothing_is_set() -> None:
+    look = a_look(a_copy(sha256=NEW), files=[{"name": "s.json", "path": "/p/s.json", "exists": False}])
+    assert goals.on_purpose(look, {**GOAL, "reason": "never"}, "s.json") == {}
+
+
+PROVEN = "e" * 64
+
+
+@pytest.mark.parametrize(
+    ("proven", "rig", "holder"),
+    [
+        ([NEW, PROVEN, "f" * 64], a_copy(previous={**PREVIOUS, "sha256": PROVEN}), "rig"),
+        ([NEW, PROVEN], a_copy(sha256=PROVEN, path="/dev/shm/s.npz"), "rig"),
+        ([NEW, "f" * 64], a_copy(previous={**PREVIOUS, "sha256": PROVEN}), None),
+        ([NEW], a_copy(previous={**PREVIOUS, "sha256": PROVEN}), None),
+    ],
+)
+def test_a_rollback_brought_back_hybrids_labelled_java_lcg(proven: Any, rig: Any, holder: Any) -> None:
+    """Step 1 runs the old converter, so what was live before on Zeus is its NPZ, and on the rigs the proven one."""
+    copy = a_copy(sha256=NEW, previous={**PREVIOUS, "old_converter": True})
+    lead = a_look(copy, files=[SOURCE], run={"proven": proven})
+    found = goals.from_previous("zeus", {"rig": a_look(rig), "zeus": lead}, "s.json")
+    if holder is None:
+        assert "made by the old converter" in found["refused"]
+        return
+    assert (found["sha256"], found["holder"]) == (PROVEN, holder)
+    part = part_of(lead, found, "auto", True)
+    assert part["receive"], "the coordinator gets the bytes as any rig does"

@@ -123,8 +123,10 @@ def test_a_part_of_the_fleet_passed_for_the_whole(played: Any, batch: Any, limit
     left: dict[str, Any] = {"played": played, "ansible_play_batch": batch, "ansible_limit": limit}
     assert said in refused(**left)
     if "zeus" in played:
+        rigs = {"rig": ["survivor_npz_rigs"]} if "rig" in played else {}
         assert groups_of(guarded("coordinator", **left)) == {
-            "zeus": ["survivor_npz_fleet", "survivor_npz_lead"]
+            "zeus": ["survivor_npz_fleet", "survivor_npz_lead"],
+            **rigs,
         }
     else:
         assert "leaves out zeus, the coordinator" in refused("coordinator", **left)

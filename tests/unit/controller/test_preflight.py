@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.survivor_npz.controller.fleet import host_faults, preflight
-from hostfacts import OPTIONS, RAM, a_copy, a_directory, a_look, looks
+from hostfacts import IDLE, OPTIONS, RAM, a_copy, a_directory, a_look, looks
 
 
 @pytest.mark.parametrize(
@@ -174,3 +174,65 @@ def test_a_json_in_a_subdirectory_was_not_seen_to_be_new() -> None:
 @pytest.mark.parametrize(("change", "refused"), [({"executable": False}, False), ({"readable": False}, True)])
 def test_a_script_that_bash_runs_was_refused(change: dict[str, Any], refused: bool) -> None:
     assert bool(found("zeus", {"files": [a_file("script.sh", **change)]})) == refused
+
+
+@pytest.mark.parametrize(
+    ("json_ns", "for_run", "refused"), [(2, True, True), (1, True, False), (2, False, False)]
+)
+def test_the_script_converted_onto_another_programs_symlink(
+    json_ns: int, for_run: bool, refused: bool
+) -> None:
+    link = a_copy(kind="symlink", target="/archive/merged.npz", directory=a_directory(identity="zeus"))
+    source = {"name": "survivors.json", "path": "/p/survivors.json", "exists": True, "mtime_ns": json_ns}
+    lead = {"copies": [link], "files": [source]}
+    faults = found("zeus", lead, convert="never", needs_json=False, for_run=for_run)
+    assert bool(faults) == refused, faults
+    assert not refused or "/p/survivors.json is newer than /archive/merged.npz" in faults[0]
+
+
+@pytest.mark.parametrize(
+    ("hostnames", "warned"),
+    [
+        (["localhost", "192.168.3.120"], []),
+        (["localhost", "RIG"], []),
+        (
+            ["localhost", "rig", "192.168.3.162"],
+            ["192.168.3.162 is in zeus's distributed_config.json and not"],
+        ),
+        (["localhost"], ["rig is in the inventory, and zeus's distributed_config.json does not list it"]),
+    ],
+)
+def test_a_rig_in_one_of_two_lists_lost_its_results_in_silence(
+    hostnames: list[str], warned: list[str]
+) -> None:
+    answers = looks(a_look(), fleet_config={"hostnames": hostnames, "trouble": None})
+    found = preflight.warnings(answers, "zeus", {"rig": "192.168.3.120"})
+    assert [text.startswith(start) for text, start in zip(found, warned)] == [True] * len(warned), found
+    assert len(found) == len(warned)
+
+
+def test_a_distributed_config_that_cannot_be_read_is_a_warning() -> None:
+    answers = looks(a_look(), fleet_config={"hostnames": [], "trouble": "/p/d.json: it is empty"})
+    (found,) = preflight.warnings(answers, "zeus", {})
+    assert "/p/d.json: it is empty. It was not compared" in found
+
+
+WORKER = {"pid": 42, "age": 7300.0, "command": "python3 scorer_trial_worker.py"}
+
+
+def test_workers_of_an_old_study_were_credited_to_the_new_one() -> None:
+    answers = looks(a_look(workers=[WORKER]), workers=[{**WORKER, "pid": 43}])
+    on_rig, on_zeus = preflight.warnings(answers, "zeus", {})
+    assert "rig: a worker of an earlier run is left, pid 42, 2 h old" in on_rig
+    assert on_zeus.startswith("zeus: ") and "pid 43" in on_zeus
+    answers["zeus"]["run"] = {**IDLE, "running": True}
+    (only,) = preflight.warnings(answers, "zeus", {})
+    assert only.startswith("zeus: "), "while a run is on, workers on rigs are its own"
+
+
+def test_a_dead_rig_is_named_and_a_lying_one_raises_nothing() -> None:
+    gone, lies = preflight.leftovers(
+        {"rig": {"unreachable": True, "msg": "timed out"}, "evil": {"workers": [{"pid": "x"}]}}
+    )
+    assert gone.startswith("rig was not searched for leftover workers: unreachable (timed out)")
+    assert "makes no sense" in lies

@@ -264,3 +264,29 @@ def test_seconds_are_counted_by_phase(report: Any, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module.time, "monotonic", lambda: 25.0)
     end(report)
     assert report.seconds == {"preflight": 11.0, "convert": 7.5, "switch": 6.5}
+
+
+@pytest.mark.parametrize(
+    ("stays", "action", "says"),
+    [
+        (
+            False,
+            "switched",
+            "went back from cccccccccccc to aaaaaaaaaaaa (1,200 survivors, from survivors 3 d old)",
+        ),
+        (True, "none", "already in force, so nothing changed; aaaaaaaaaaaa"),
+        (True, "switched", "already in force, so only rig, which had missed it, changed; aaaaaaaaaaaa"),
+    ],
+)
+def test_a_rollback_did_not_say_what_is_live_nor_how_to_go_forward(
+    stays: bool, action: str, says: str
+) -> None:
+    back = {"sha256": "a" * 64, "survivor_count": 1200, "age": 3 * 86400, "replaced": "c" * 64}
+    back.update(stays=stays, json="s.json", done=True)
+    sections = {"rollback": back, "fleet": [{"host": "rig", "before": "", "action": action, "proof": "yes"}]}
+    made = module.reports.compose(
+        sections, playbook="rollback.yml", check=False, stopped=False, seconds={}, messages={}
+    )
+    text = "\n".join(module.reports.lines(made, {}))
+    assert says in text
+    assert "pinned until Step 1 writes a new s.json" in text and "-e survivor_npz_force=true" in text

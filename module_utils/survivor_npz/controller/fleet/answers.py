@@ -69,7 +69,7 @@ _COPY = {
     "staged": Table({str: str}),
     "leftovers": [str],
     "pin": maybe(Table({str: object})),
-    "previous": maybe({"path": str, **_CONTENT, **_OWNED}),
+    "previous": maybe({"path": str, "old_converter": maybe(bool), **_CONTENT, **_OWNED}),
 }
 STAMP = {"boot": str, "clock": float}
 _FILE = {
@@ -83,6 +83,7 @@ _FILE = {
     "sha256": maybe(str),
     "error": maybe(str),
 }
+_WORKER = {"pid": int, "age": float, "command": str}
 _RUN = Table({str: object})
 LOOK = {
     "directory": str,
@@ -110,8 +111,8 @@ LOOK = {
             "defaulted": maybe(Table({str: int})),
         }
     ),
-    "fleet_config": maybe(Table({str: object})),
-    "workers": maybe([Table({str: object})]),
+    "fleet_config": maybe({"hostnames": [str], "trouble": maybe(str)}),
+    "workers": maybe([_WORKER]),
 }
 BRIEF = {"stamp": STAMP, "copies": [_BRIEF]}
 STAGED = {"staged": [{"path": str, "sha256": maybe(str)}], "stamp": STAMP, "removed": maybe([str])}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible.module_utils.survivor_npz.controller.fleet.looks import Answer
+from ansible.module_utils.survivor_npz.controller.fleet.looks import Answer, source_of
 
 # Reasons of the contract's section 5 that convert nothing.
 SETTLED = ("fresh", "pinned", "never")
@@ -65,6 +65,30 @@ def decided(look: Answer, conversion: Any, convert: str) -> tuple[Answer, dict[s
     return decision, from_live(look, decision["reason"])
 
 
+def on_purpose(look: Answer, goal: Mapping[str, Any], json_name: str) -> dict[str, Any]:
+    """What keeps an NPZ that is already live on the coordinator although it was not made from the JSON.
+
+    The script converts by itself where the JSON is newer, so the NPZ gets the JSON's mtime (`mtime_ns`) and, unless
+    a rollback's pin holds it, a `pin`. A symlink leads to another program's file, which stays as it is.
+
+    Returns:
+        To be added to the goal; empty where nothing is to be done.
+    """
+    main, source = look["copies"][0], source_of(look, json_name)
+    newer = (source.get("mtime_ns") or 0) > (main.get("mtime_ns") or 0)
+    if (
+        goal["reason"] not in ("pinned", "never", "rollback")
+        or (main["kind"], main["sha256"]) != ("file", goal["sha256"])
+        or not (newer or goal.get("stays") is False)
+    ):
+        return {}
+    found = {"settles": True, "mtime_ns": source.get("mtime_ns")}
+    if goal["reason"] == "never":
+        stat = {name: source.get(name) for name in ("path", "size", "mtime_ns")}
+        found["pin"] = {**stat, "unconverted": True}
+    return found
+
+
 def _no_way_back(held: Answer, live: str) -> str | None:
     """Why nobody can go back to this file; None where the fleet can."""
     if not held.get("sha256"):
@@ -82,20 +106,40 @@ def _no_way_back(held: Answer, live: str) -> str | None:
     return None
 
 
-def from_previous(look: Answer, json_name: str) -> dict[str, Any]:
+def _last_proven(lead: str, looks: Mapping[str, Answer]) -> tuple[str, Answer]:
+    """The last NPZ that a run was started on and that is not live: a host that holds it, and what it holds."""
+    known = (looks[lead].get("run") or {}).get("proven") or []
+    wanted = next((sha256 for sha256 in known if sha256 != looks[lead]["copies"][0]["sha256"]), None)
+    for host in [lead, *looks]:
+        for copy in looks[host]["copies"]:
+            for held in (copy, copy["previous"] or {}):
+                if wanted and held.get("sha256") == wanted and not held.get("target"):
+                    return host, held
+    return lead, {}
+
+
+def from_previous(lead: str, looks: Mapping[str, Answer], json_name: str) -> dict[str, Any]:
     """The goal of a rollback: the coordinator's previous NPZ, or why there is none (`refused`).
 
+    One that the old converter made is passed over for the last proven one, if some host still holds it (`holder`).
     Where a rollback is in force already, its NPZ stays the goal: a second one heals hosts that missed it
     and never goes forward again (`stays`).
     """
-    main = look["copies"][0]
-    source: Answer = next((file for file in look["files"] if file["name"] == json_name), {})
+    main, source = looks[lead]["copies"][0], source_of(looks[lead], json_name)
     pin = {name: source.get(name) for name in ("path", "size", "mtime_ns")}
     held = main.get("pin") or {}
     is_rollback = bool(held) and not held.get("unconverted")
     stays = is_rollback and held.get("sha256") == main["sha256"] and held.get("source") == pin
     kept: Answer = main if stays else main["previous"] or {}
+    holder, old = lead, kept["path"] if kept.get("old_converter") else None
+    if old:
+        holder, kept = _last_proven(lead, looks)
     refused = _no_way_back(kept, main["path"])
+    if old and not kept:
+        refused = (
+            f"{old} was made by the old converter, which labels hybrids java_lcg, and no host holds the NPZ that "
+            "was proven before it: there is nothing to go back to."
+        )
     if refused:
         return {"refused": refused}
     return {
@@ -103,7 +147,7 @@ def from_previous(look: Answer, json_name: str) -> dict[str, Any]:
         "sha1": kept["sha1"],
         "size": kept["size"],
         "survivor_count": kept["survivors"],
-        "source_mtime_ns": kept.get("source_mtime_ns") or kept.get("mtime_ns"),
+        "source_mtime_ns": kept.get("source_mtime_ns"),
         "reason": "rollback",
         "due": False,
         "path": kept["path"],
@@ -113,6 +157,7 @@ def from_previous(look: Answer, json_name: str) -> dict[str, Any]:
         "converts": False,
         "pin": pin,
         "stays": stays,
+        "holder": holder if holder != lead else None,
     }
 
 

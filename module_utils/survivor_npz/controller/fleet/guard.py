@@ -115,6 +115,8 @@ def guard(task_vars: TaskVars, args: Mapping[str, Any], playbooks: Path, evaluat
     if wrong or (faults and not tolerated):
         raise Stop("guard", " ".join([*([] if tolerated else faults), *wrong]) + " Nothing was done.")
     members = membership.groups_for(team if scope != "coordinator" else team._replace(rigs=[]))
+    if scope == "coordinator":
+        members.update({rig: ["survivor_npz_rigs"] for rig in team.rigs})
     chosen = {host: groups for host, groups in members.items() if host in played}
     report = str(
         values.get(str(team.coordinator), {}).get(

@@ -6,7 +6,12 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible.module_utils.survivor_npz.controller.fleet.looks import Answer, Faults, must_be_right
+from ansible.module_utils.survivor_npz.controller.fleet.looks import (
+    Answer,
+    Faults,
+    must_be_right,
+    source_of,
+)
 
 PYTHON_FLOOR = (3, 9)
 ACCOUNTS = {"owner": "user", "group": "group"}
@@ -89,9 +94,11 @@ def _account_faults(look: Answer) -> Iterable[str]:
 
 def _file_faults(file: Answer, options: Mapping[str, Any], user: str) -> Iterable[str]:
     """What is wrong with a file that the run needs on the coordinator."""
-    if not file["exists"] and file["name"] == options["json"]:
-        if options["needs_json"]:
-            yield f"{file['path']} is missing. Run Step 1 (window_optimizer.py) first."
+    is_json = file["name"] == options["json"]
+    if is_json and not options["needs_json"]:
+        return
+    if not file["exists"] and is_json:
+        yield f"{file['path']} is missing. Run Step 1 (window_optimizer.py) first."
     elif not file["exists"]:
         yield f"{file['path']} is missing: Step 2.5 needs it."
     elif not file["readable"]:
@@ -99,16 +106,25 @@ def _file_faults(file: Answer, options: Mapping[str, Any], user: str) -> Iterabl
         yield f"{file['path']} is not readable for {user}."
 
 
-def _source_faults(main: Answer, options: Mapping[str, Any]) -> Iterable[str]:
+def _source_faults(look: Answer, options: Mapping[str, Any]) -> Iterable[str]:
     """What is wrong with the coordinator's own NPZ where it is distributed as it is."""
     if options["convert"] != "never":
         return
+    main, source = look["copies"][0], source_of(look, options["json"])
     if not main["sha256"]:
         yield f"{main['path']} is missing, and with survivor_npz_convert: never it is not made."
     elif main["fault"]:
         yield (
             f"{main['path']} is incomplete or damaged ({main['fault']}), and survivor_npz_convert: never would bring "
             "it to every rig as it is. Put an intact one there, or run without survivor_npz_convert=never."
+        )
+    elif (
+        options["for_run"] and main["kind"] == "symlink" and (source.get("mtime_ns") or 0) > main["mtime_ns"]
+    ):
+        yield (
+            f"{source['path']} is newer than {main['target']}, to which {main['path']} leads: {options['scorer']} "
+            "would convert it by itself, and change another program's file. Let that program write its NPZ "
+            "anew, or move the JSON away, then run again."
         )
 
 
@@ -143,7 +159,7 @@ def host_faults(look: Answer, options: Mapping[str, Any], coordinator: bool) -> 
             f"python3 -m venv ~/survivor-npz && ~/survivor-npz/bin/pip install {' '.join(missing)}, then set "
             "ansible_python_interpreter to ~/survivor-npz/bin/python."
         )
-    return found + list(_source_faults(main, options))
+    return found + list(_source_faults(look, options))
 
 
 def same_file(looks: Mapping[str, Answer]) -> Faults:
@@ -170,9 +186,9 @@ def estimate(look: Answer | None, options: Mapping[str, Any]) -> tuple[int, str 
     if look is None:
         return 0, None
     main = look["copies"][0]
-    source = next((file for file in look["files"] if file["name"] == options["json"]), None)
+    source = source_of(look, options["json"])
     size = int(main.get("size") or 0)
-    if not source or not source["exists"]:
+    if not source.get("exists") or not options["needs_json"]:
         return size, main["sha256"]
     if main["sha256"] and source["mtime_ns"] <= main["mtime_ns"] and not options["force"]:
         return size, main["sha256"]

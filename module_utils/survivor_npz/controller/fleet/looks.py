@@ -10,7 +10,12 @@ from ansible.module_utils.survivor_npz.common.digest import short
 Answer = Mapping[str, Any]
 Faults = dict[str, list[str]]
 
-__all__ = ["Answer", "Faults", "is_right", "must_be_right", "previous_is", "short", "state"]
+__all__ = ["Answer", "Faults", "is_right", "must_be_right", "previous_is", "short", "source_of", "state"]
+
+
+def source_of(look: Answer, json_name: str) -> Answer:
+    """What the coordinator's look found of the JSON; empty where it was not looked for."""
+    return next((file for file in look["files"] if file["name"] == json_name), {})
 
 
 def must_be_right(copy: Answer) -> bool:

@@ -38,9 +38,10 @@ def part_of(look: Answer, goal: Mapping[str, Any], convert: str, coordinator: bo
     Returns:
         `directories` to make, `clean` (copies beside which dead runs left files), `restore` (copies whose
         previous file is the goal), `receive` (path that gets the content over the network, or None), `spread`
-        (staged files to make from `source`), `switch` (`path`, `replaces`, `sidecars`), `attributes` (paths), `rest`
-        (paths with nothing to do, which the look after the switch reads too),
-        `open` (whether the host's own Python must open it), `changes` (bool), `before` and `action`.
+        (staged files to make from `source`), `switch` (`path`, `replaces`, `sidecars`), `settle` (the same, for a
+        file that only gets an mtime or a pin), `attributes` (paths), `rest` (paths with nothing to do, which the look
+        after the switch reads too), `open` (whether the host's own Python must open it), `changes` (bool), `before`
+        and `action`.
     """
     sha256 = goal["sha256"]
     # Files show names, and an operator may have given numbers.
@@ -81,15 +82,18 @@ def part_of(look: Answer, goal: Mapping[str, Any], convert: str, coordinator: bo
                 part["attributes"].append(copy["path"])
         else:
             part["spread"].append(copy["path"])
+    settle = {"path": goal["live"], "replaces": sha256, "sidecars": True, "mtime_ns": goal.get("mtime_ns")}
+    part["settle"] = [settle] if coordinator and goal.get("settles") else []
     part["receive"] = None
     if part["spread"] and source is None:
-        source = goal["path"] if coordinator else _receives(look, part["spread"], sha256)
-        part["receive"] = None if coordinator else source
+        holds = coordinator and not goal.get("holder")
+        source = goal["path"] if holds else _receives(look, part["spread"], sha256)
+        part["receive"] = None if holds else source
     part["source"] = source
     part["open"] = bool(look["asked"]["rig_python"]) and not coordinator
     # The coordinator's own copy with its sidecar comes last.
     part["switch"].sort(key=lambda copy: copy["sidecars"])
-    part["changes"] = any(part[key] for key in ("directories", "clean", "switch", "attributes"))
+    part["changes"] = any(part[key] for key in ("directories", "clean", "switch", "settle", "attributes"))
     part["before"] = ", ".join(dict.fromkeys(before))
     part["action"] = _action(part)
     return part
@@ -109,6 +113,8 @@ def _action(part: Mapping[str, Any]) -> str:
         return "switch"
     if part["attributes"]:
         return "set owner and mode"
+    if part["settle"]:
+        return "set mtime"
     return "clean up" if part["clean"] else "none"
 
 

@@ -13,6 +13,7 @@ from ansible.module_utils.survivor_npz.controller.fleet.host_faults import (
     same_file,
 )
 from ansible.module_utils.survivor_npz.controller.fleet.looks import Answer, Faults, must_be_right
+from ansible.module_utils.survivor_npz.controller.report import age
 
 NONSENSE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 Registered = Mapping[str, Any]
@@ -114,12 +115,61 @@ def same_files(looks: Mapping[str, Answer], coordinator: str) -> Faults:
     return found
 
 
-def warnings(looks: Mapping[str, Answer]) -> list[str]:
-    """What does not stop a run, but should be known: writable directories and the like."""
+def unlike(looks: Mapping[str, Answer], coordinator: str, addresses: Mapping[str, str]) -> list[str]:
+    """Where the pipeline's distributed_config.json and the inventory differ.
+
+    Args:
+        addresses: `ansible_host` of each rig of the inventory, by name.
+    """
+    config = (looks.get(coordinator) or {}).get("fleet_config")
+    if not config:
+        return []
+    if config["trouble"]:
+        return [f"{coordinator}: {config['trouble']}. It was not compared with the inventory."]
+    listed = {name.lower() for name in config["hostnames"]} - {"localhost", coordinator.lower()}
+    known = {name.lower() for pair in addresses.items() for name in pair}
+    return [
+        f"{name} is in {coordinator}'s distributed_config.json and not in the inventory: the pipeline gives it work, "
+        "whatever NPZ it holds. Add it to the inventory, or take it out of the file."
+        for name in sorted(listed - known)
+    ] + [
+        f"{rig} is in the inventory, and {coordinator}'s distributed_config.json does not list it, or lists it with "
+        "gpu_count 0: the pipeline gives it no work. Correct one of the two."
+        for rig, address in addresses.items()
+        if not {rig.lower(), address.lower()} & listed
+    ]
+
+
+def leftovers(answers: Registered) -> list[str]:
+    """Worker processes that an earlier run left, one sentence for each, and hosts that did not tell."""
+    found = []
+    for host, answer in answers.items():
+        why = why_no_answer(answer, "workers")
+        if why:
+            found.append(f"{host} was not searched for leftover workers: {why}.")
+            continue
+        found += sensible(
+            lambda host=host, answer=answer: [  # type: ignore[misc]
+                f"{host}: a worker of an earlier run is left, pid {int(one['pid'])}, {age(one['age'])} old: "
+                f"{str(one['command'])[:120]}. End it, or the next run gets its results: kill {int(one['pid'])}"
+                for one in answer["workers"]
+            ]
+        )
+    return found
+
+
+def warnings(looks: Mapping[str, Answer], coordinator: str, addresses: Mapping[str, str]) -> list[str]:
+    """What does not stop a run, but should be known: writable directories, other lists, leftover workers.
+
+    While Step 2.5 runs, workers on the rigs are its own.
+    """
+    runs = ((looks.get(coordinator) or {}).get("run") or {}).get("running")
+    judged = [host for host in looks if host == coordinator or not runs]
+    asked = {host: looks[host] for host in judged if looks[host].get("workers")}
     found: dict[str, None] = {}
     for host, look in looks.items():
         for copy in look["copies"]:
             if must_be_right(copy):
                 for text in copy["directory"].get("exposed") or []:
                     found[f"{host}: {text}"] = None
-    return list(found)
+    return [*found, *unlike(looks, coordinator, addresses), *leftovers(asked)]

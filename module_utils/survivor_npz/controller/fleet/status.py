@@ -56,6 +56,7 @@ def _actions(
     few = goals.too_few(goal, options["min_survivors"], False)
     if few:
         return [f"refuse: {few}", *would]
+    goal = {**goal, **goals.on_purpose(looks[lead], goal, options["json"])}
     parts, found = plan(looks, goal, options["convert"], lead)
     would += [
         f"{part['action']} on {host} ({part['before']})" for host, part in parts.items() if part["changes"]
@@ -117,7 +118,8 @@ def status(
         "copies": rows,
         "would": would,
         "faults": found,
-        "warnings": warnings(looks) + foreign(looks.get(lead) if lead else None, decision),
+        "warnings": warnings(looks, str(lead), options["addresses"])
+        + foreign(looks.get(lead) if lead else None, decision),
         "run": (looks[lead].get("run") if lead in looks else None) or {},
         "same": bool(wanted) and all(row.get("same") for row in wanted),
         "reason": goal["reason"] if goal else None,

@@ -33,7 +33,7 @@ def _action(part: Mapping[str, Any], answers: Mapping[str, Any], will: bool) -> 
         return f"would {action}"
     if action == "switch":
         return "switched" if done["switched"] else "did not switch"
-    if action == "none" or done["switched" if action == "set owner and mode" else "staged"]:
+    if action == "none" or done["switched" if action.startswith("set ") else "staged"]:
         return action
     return f"did not {action}"
 

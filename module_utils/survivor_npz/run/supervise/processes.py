@@ -98,8 +98,11 @@ def matching(text: str, but: set[Process]) -> list[dict[str, Any]]:
         pid = stat[0]
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
-        command, stat = command_of(int(name), _WHOLE), look_at(int(name))
-        if stat and text in command and command not in callers and (int(name), stat[1]) not in but:
+        command = command_of(int(name), _WHOLE)
+        if text not in command or command in callers:
+            continue
+        stat = look_at(int(name))
+        if stat and (int(name), stat[1]) not in but:
             age = uptime() - stat[1] / os.sysconf("SC_CLK_TCK")
             found.append({"pid": int(name), "age": round(max(0.0, age), 1), "command": command[:300]})
     return sorted(found, key=lambda one: int(one["pid"]))

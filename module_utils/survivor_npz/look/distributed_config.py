@@ -8,9 +8,10 @@ import re
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
-RAM_DISK = "/dev/shm/prng/step2"  # noqa: S108 the pipeline's own directory
+RAM_DISK = "/dev/shm/prng"  # noqa: S108 the pipeline's own directory
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
 COORDINATOR = "localhost"
+_WHOLE = 1 << 24  # bytes
 
 
 class NodesError(Exception):
@@ -22,7 +23,7 @@ class Node:
     """One entry of `nodes`, checked.
 
     Attributes:
-        ram_disk: the directory of a copy, or the copy itself if it ends in .npz; None without one.
+        ram_disk: the directory that holds those of the steps (step2, step3); None without one.
         notes: what is kept for information.
     """
 
@@ -56,7 +57,7 @@ def read_nodes(path: str) -> List[Node]:
     """
     try:
         with open(path, "rb") as file:
-            text = file.read().decode("utf-8")
+            text = file.read(_WHOLE).decode("utf-8")
         if not text.strip():
             raise ValueError(f"it is empty ({len(text)} bytes)")
         content = json.loads(text, object_pairs_hook=_unique)
@@ -70,6 +71,17 @@ def read_nodes(path: str) -> List[Node]:
     except (ValueError, RecursionError) as error:
         raise NodesError(f"{path}: {error}") from error
     return nodes
+
+
+def listed(path: str) -> Optional[Dict[str, Any]]:
+    """The `hostnames` of the nodes that are on, or the `trouble` with the file; None where there is none."""
+    if not os.path.exists(path):
+        return None
+    try:
+        nodes = read_nodes(path)
+    except NodesError as error:
+        return {"hostnames": [], "trouble": str(error)}
+    return {"hostnames": [node.hostname for node in nodes if node.gpu_count], "trouble": None}
 
 
 def _nodes(content: Any) -> List[Node]:
