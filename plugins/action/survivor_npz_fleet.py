@@ -324,4 +324,9 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         decision = self._registered([lead], "decision")[0].get(lead) if lead in hosts else None
         options = {**options, "played": played, "now": time.time()}
         self._report["status"] = statuses.status(team, self._looks(hosts), decision, options)
-        return {"same": self._report["status"]["same"]}
+        state = self._report["status"]
+        wrong = ["step25.yml would refuse"] if state["refuses"] else []
+        wrong += [] if state["same"] else ["not every copy has the coordinator's bytes"]
+        if wrong and options["fail_on_difference"]:
+            raise Stop("status", f"{' and '.join(wrong)} (survivor_npz_fail_on_difference).")
+        return {"same": state["same"]}

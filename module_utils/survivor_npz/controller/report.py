@@ -143,11 +143,11 @@ def _made(back: Mapping[str, Any]) -> str:
 
 
 def _status(status: Mapping[str, Any]) -> list[str]:
-    columns = ["host", "present", "sha256", "survivors", "schema", "age", "same", "previous", "copy"]
+    columns = ["host", "present", "sha256", "survivors", "schema", "age", "same", "previous"]
     words = {None: "-", True: "yes", False: "NO"}
     rows = [
         {
-            **{column: "-" if row.get(column) is None else row[column] for column in columns},
+            **{column: "-" if row.get(column) is None else row[column] for column in [*columns, "copy"]},
             "sha256": short(row["sha256"]) if row.get("sha256") else "-",
             "previous": short(row["previous"]) if row.get("previous") else "-",
             "age": "-" if row.get("age") is None else age(row["age"]),
@@ -156,18 +156,35 @@ def _status(status: Mapping[str, Any]) -> list[str]:
         for row in status["copies"]
         if row["present"] != "absent" or row.get("required")
     ]
-    run = status["run"]
-    found = []
-    if run.get("running"):
-        found += [f"{run.get('message', 'Step 2.5 is running').rstrip('.')}.", ""]
+    paths = ["-", *(row["copy"] for row in rows)]
+    rows.sort(key=lambda row: paths.index(row["copy"]))
+    run, last = status["run"], status["run"].get("last") or {}
+    found = [f"{run.get('message', 'Whether Step 2.5 is running is not known').rstrip('.')}."]
+    if last.get("message"):
+        found += [f"  The last run, of {last.get('start')}: {last['message']}.", f"  log: {last.get('log')}"]
     if isinstance(run.get("lease"), Mapping) and not run["lease"].get("ended"):
         lease = run["lease"]
         state = "expired" if lease.get("expired") else f"until {lease.get('until')}"
-        found += [f"Lease: {lease.get('controller')}, since {lease.get('begun_utc')}, {state}.", ""]
-    found += [*table(rows, columns), ""]
-    found += [f"{row['host']}: {row['copy']}: {row['fault']}" for row in status["copies"] if row.get("fault")]
-    found += [f"WARNING: {warning}" for warning in status["warnings"]]
-    return [*found, "step25.yml would now:", *(f"  {action}" for action in status["would"])]
+        found.append(f"Lease: {lease.get('controller')}, since {lease.get('begun_utc')}, {state}.")
+    found += ["", *_would(status["would"]), *(f"WARNING: {warning}" for warning in status["warnings"]), ""]
+    header, *cells = table(rows, columns)
+    found.append(header)
+    for row, line, above in zip(rows, cells, [{}, *rows]):
+        found += [f"{row['copy']}:"] if row["copy"] not in ("-", above.get("copy")) else []
+        found.append(line)
+    return found + [
+        f"{row['host']}: {row['copy']}: {row['fault']}" for row in status["copies"] if row.get("fault")
+    ]
+
+
+def _would(actions: Sequence[str]) -> list[str]:
+    """What step25.yml would do, and why it would not."""
+    refusals = [action.removeprefix("refuse: ") for action in actions if action.startswith("refuse: ")]
+    rest = [f"  {action}" for action in actions if not action.startswith("refuse: ")]
+    if not refusals:
+        return ["step25.yml would:", *rest]
+    otherwise = ["Once that is fixed, it would:", *rest] if rest else []
+    return ["step25.yml would refuse:", *(f"  {refusal}" for refusal in refusals), *otherwise]
 
 
 def _ending(report: Mapping[str, Any], live: Mapping[str, str], decided: bool) -> list[str]:
