@@ -99,6 +99,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
     def _guard(self) -> dict[str, Any]:
         found = guard(self._vars, self._args, ROOT / "playbooks", self._evaluate)
         self._report.update(found.pop("report"))
+        self._report["options"]["starts"] = self._plays("run")
         if self._args["scope"] == "fleet":
             self._report["fleet"] = table.rows(Team(**found["team"]), {}, {}, {})
         parts = ("convert", "distribute", "run")
@@ -109,7 +110,9 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         answers = self._looks(team.hosts)
         found = preflight.preflight(answers, str(team.coordinator), options)
         self._report["fleet"] = table.rows(team, answers, {}, {})
-        self._report["warnings"] = preflight.warnings(preflight.looks_of(answers, team.coordinator)[0])
+        looks = preflight.looks_of(answers, team.coordinator)[0]
+        self._report["warnings"] = preflight.warnings(looks)
+        self._report["running"] = bool((looks.get(str(team.coordinator), {}).get("run") or {}).get("running"))
         if found:
             who = ", ".join(found)
             raise Stop("preflight", f"Faults on {who}; nothing was changed on any host.", found)

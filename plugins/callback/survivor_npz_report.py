@@ -22,7 +22,9 @@ import json
 import multiprocessing
 import os
 import re
+import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -41,10 +43,12 @@ from ansible.module_utils.survivor_npz.controller.fleet.answers import readable
 from ansible.module_utils.survivor_npz.controller.screen import harmless
 
 DECISION = "survivor_npz_fleet"
+LEASE = "survivor_npz_lease"
 RUN = "survivor_npz_live"
 STOP = "survivor_npz_run"
 SWITCH = "survivor_npz_switch"
 SUMMARY = "__survivor_npz_summary"  # set by the tasks of hook.yml
+COLOURS = {r"^(STOPPED|INTERRUPTED|Step 2\.5 was NOT)|\bNO\b": "red", "^WARNING": "bright purple"}
 NO_WORK = ("guard", "other")  # tasks that only look at who takes part
 WHERE_TO_LOOK = "Look at the inventory (-i; groups coordinator and rigs), --limit, --tags and --skip-tags."
 
@@ -185,6 +189,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
             self.sections.update({name: value for name, value in given.items() if value})
             if "options" in given:
                 self._remove_old()
+        elif self._does(task, LEASE) and (content.get("refused") or {}).get("run"):
+            self.sections["running"] = True
         elif self._does(task, RUN) and "verdict" in content:
             self.sections["run"] = _plain({key: value for key, value in content.items() if key != "msg"})
         elif self._does(task, STOP) and content.get("message"):
@@ -295,10 +301,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
 
     def _show(self, *lines: str) -> None:
         """Show lines, one each: no name of a file or a link on some host can steer the terminal."""
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
         for line in lines:
-            colour = "red" if line.startswith(("STOPPED", "INTERRUPTED")) else None
-            colour = "bright purple" if line.startswith("WARNING") else colour
-            self._display.display(harmless(line).replace("\n", "\\n"), color=colour)
+            text = harmless(line).replace("\n", "\\n")
+            colour = next((colour for mark, colour in COLOURS.items() if re.search(mark, text)), None)
+            self._display.display(reports.wrapped(text, width), color=colour)
 
     @property
     def _path(self) -> str:

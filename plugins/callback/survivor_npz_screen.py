@@ -33,6 +33,14 @@ from ansible.module_utils.survivor_npz.controller.progress import Progress
 from ansible.module_utils.survivor_npz.controller.screen import harmless
 
 MOST = 400  # characters of a failure here; the report after the recap has all
+COUNTS = {
+    "ok": "ok",
+    "changed": "changed",
+    "unreachable": "unreachable",
+    "failed": "failures",
+    "skipped": "skipped",
+    "ignored": "ignored",
+}
 LIVE = "survivor_npz_live"  # shows Step 2.5's output, and a sign of life, by itself
 
 
@@ -65,10 +73,19 @@ class CallbackModule(Default):  # type: ignore[misc] # Ansible ships no types
             self._progress.answer(result._host.get_name())
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        """Nothing runs any more."""
+        """Show the counts of each host within 100 columns."""
         if self._progress:
             self._progress.end()
-        super().v2_playbook_on_stats(stats)
+        if not self._is_quiet:
+            super().v2_playbook_on_stats(stats)
+            return
+        self._display.banner("PLAY RECAP")
+        for host in sorted(stats.processed):
+            found = stats.summarize(host)
+            counts = "  ".join(f"{name}={found[key]:<2}" for name, key in COUNTS.items())
+            colour = C.COLOR_CHANGED if found["changed"] else C.COLOR_OK
+            colour = C.COLOR_ERROR if found["failures"] or found["unreachable"] else colour
+            self._display.display(f"{host:<20} : {counts}".rstrip(), color=colour)
 
     @property
     def _is_quiet(self) -> bool:
