@@ -203,11 +203,11 @@ def _status(status: Mapping[str, Any]) -> list[str]:
 def _would(actions: Sequence[str]) -> list[str]:
     """What step25.yml would do, and why it would not."""
     refusals = [action.removeprefix("refuse: ") for action in actions if action.startswith("refuse: ")]
-    rest = [f"  {action}" for action in actions if not action.startswith("refuse: ")]
-    if not refusals:
-        return ["step25.yml would:", *rest]
-    otherwise = ["Once that is fixed, it would:", *rest] if rest else []
-    return ["step25.yml would refuse:", *(f"  {refusal}" for refusal in refusals), *otherwise]
+    rest = [f"  {action}" for action in actions if not action.startswith(("refuse: ", "not known"))]
+    found = ["step25.yml would refuse:", *(f"  {refusal}" for refusal in refusals)] if refusals else []
+    if rest:
+        found += ["Once this is fixed, it would:" if refusals else "step25.yml would:", *rest]
+    return found + [f"{action.capitalize()}." for action in actions if action.startswith("not known")]
 
 
 def _ending(report: Mapping[str, Any], live: Mapping[str, str], decided: bool) -> list[str]:
@@ -251,6 +251,8 @@ def _why(report: Mapping[str, Any], decided: bool) -> list[str]:
         text = message if decided else f"{', '.join(hosts)}: {message}"
         first, *rest = text.splitlines() or [""]
         found += [f"STOPPED{where}: {first}", *(f"  {line}" for line in rest)]
+    by_fault: dict[str, list[str]] = {}
     for host, faults in report["faults"].items():
-        found += [f"  {host}: {fault}" for fault in faults]
-    return found
+        for fault in faults:
+            by_fault.setdefault(fault, []).append(host)
+    return found + [f"  {', '.join(hosts)}: {fault}" for fault, hosts in by_fault.items()]

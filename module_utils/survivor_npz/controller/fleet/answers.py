@@ -201,10 +201,17 @@ def clean(module: str, result: Mapping[str, Any]) -> dict[str, Any]:
     return {**fitted, **{key: kept[key] for key in (*_KEPT_BY_ANSIBLE, "diff") if key in kept}}
 
 
+# What Ansible and ssh write around the reason.
+_NOISE = re.compile(
+    r"Data could not be sent to remote host \S+ Make sure this host can be reached over ssh: "
+    r"|Failed to connect to the host via ssh: |@{2,}\s*"
+)
+
+
 def readable(message: Any) -> str:
     """A message in one line."""
     text = re.sub(r"^(Task failed: |Action failed: )+", "", " ".join(str(message or "").split()))
-    return text.split(" See stdout/stderr for the exact error")[0]
+    return _NOISE.sub("", text.split(" See stdout/stderr for the exact error")[0])
 
 
 def steers(result: Any) -> list[str]:
@@ -248,6 +255,11 @@ _SSH_ADVICE = (
         ("host key verification failed", "no ed25519 host key is known", "host key is known for"),
         "its SSH host key is not known here. Compare the fingerprint at the host itself and accept it by "
         "connecting once: ssh ADDRESS",
+    ),
+    (
+        ("failed to create temporary directory", "failed to set permissions on the temporary"),
+        "the login works, but its user can't write to ~/.ansible/tmp: check that directory's owner and mode, and "
+        "whether the disk is full or read-only (df -h ~)",
     ),
     (
         ("permission denied", "authentication"),

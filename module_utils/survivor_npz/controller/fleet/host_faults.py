@@ -56,7 +56,7 @@ def _directory_faults(directory: Answer, options: Mapping[str, Any]) -> Iterable
     if blocks:
         yield f"directory {path} can't exist: {blocks} is not a directory. Move it away, then run again."
     elif not directory["exists"] and path in options["homes"]:
-        yield f"directory {path} is missing. If survivor_npz_pipeline_dir is right, create it, then run again."
+        yield f"directory {path} is missing. Is survivor_npz_pipeline_dir right? If so, create it, then run again."
     elif not directory["writable"]:
         what = "" if directory["exists"] else f"{path} is missing and can't be made, as "
         yield (
@@ -137,11 +137,12 @@ def host_faults(look: Answer, options: Mapping[str, Any], coordinator: bool) -> 
         found += _file_faults(file, options, look["user"])
     missing = [name for name, version in look["libraries"].items() if version is None]
     if missing:
+        python, venv = look["executable"], f"{look['directory']}/.venv-survivor-npz"
+        # Ansible takes an interpreter's path as it is, without ~; and a new environment has neither library.
         found.append(
-            f"{look['executable']} lacks {' and '.join(missing)}. Install: "
-            f"{look['executable']} -m pip install {' '.join(missing)}. If pip refuses (externally managed): "
-            f"python3 -m venv ~/survivor-npz && ~/survivor-npz/bin/pip install {' '.join(missing)}, then set "
-            "ansible_python_interpreter to ~/survivor-npz/bin/python."
+            f"{python} lacks {' and '.join(missing)}. Install: {python} -m pip install {' '.join(missing)}. If pip "
+            f"refuses (externally managed): {python} -m venv {venv} && {venv}/bin/pip install numpy orjson, then set "
+            f"ansible_python_interpreter to {venv}/bin/python. On Debian and Ubuntu this needs python3-venv."
         )
     return found + list(_source_faults(main, options))
 

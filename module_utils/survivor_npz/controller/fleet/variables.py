@@ -105,8 +105,10 @@ def problems(values: Mapping[str, Any], known: Options) -> list[str]:
     found = []
     for name, value in sorted(values.items()):
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1, CLOSE)
-            found.append(f"{name}: unknown variable{f'; did you mean {near[0]}?' if near else '.'}")
+            # All names begin alike.
+            names = [one.removeprefix(PREFIX) for one in known]
+            near = difflib.get_close_matches(name.removeprefix(PREFIX), names, 1, CLOSE)
+            found.append(f"{name}: unknown variable{f'; did you mean {PREFIX}{near[0]}?' if near else '.'}")
             continue
         kind = str(known[name].get("type", "str"))
         if name == "survivor_npz_mode":
