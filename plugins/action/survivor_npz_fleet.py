@@ -216,9 +216,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
     def _stop_at_barrier(self, found: dict[str, list[str]]) -> None:
         who = ", ".join(found)
         verb = "is" if len(found) == 1 else "are"
-        raise Stop(
-            "barrier", f"Stopped before the switch: {who} {verb} not ready. Nothing live was changed.", found
-        )
+        raise Stop("barrier", f"{who} {verb} not ready to switch. Nothing live was changed.", found)
 
     def _barrier(self) -> dict[str, Any]:
         made = self._plan_made

@@ -39,7 +39,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Modules find our package through the setting `module_utils`; a plugin has to be told.
 ansible.module_utils.__path__.append(str(ROOT / "module_utils"))
 from ansible.module_utils.survivor_npz.controller import report as reports
-from ansible.module_utils.survivor_npz.controller.fleet.answers import readable
+from ansible.module_utils.survivor_npz.controller.fleet.answers import readable, unreachable
 from ansible.module_utils.survivor_npz.controller.screen import harmless
 
 DECISION = "survivor_npz_fleet"
@@ -246,7 +246,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
         """Keep a host that is gone, where no decision looks after that."""
         if not result._task.ignore_unreachable:
             self.fatal_unreachable = True
-            self._fail(result, f"unreachable: {readable(_message(result._result))}")
+            self._fail(result, unreachable(readable(_message(result._result))))
 
     # -- the end ---------------------------------------------------------------------------------------------
 

@@ -101,7 +101,8 @@ def lines(report: Mapping[str, Any], live: Mapping[str, str], decided: bool = Fa
     """
     found = [""]
     if report.get("status"):
-        return found + _status(report["status"]) + _ending(report, live, decided)
+        ending = _ending(report, live, decided)
+        return [*found, *_status(report["status"]), *([""] if ending else []), *ending]
     if report["fleet"]:
         rows = [
             {**row, "proof": "NO" if row.get("proof") == "no" else row.get("proof", "")}
@@ -189,7 +190,12 @@ def _status(status: Mapping[str, Any]) -> list[str]:
         lease = run["lease"]
         state = "expired" if lease.get("expired") else f"until {lease.get('until')}"
         found.append(f"Lease: {lease.get('controller')}, since {lease.get('begun_utc')}, {state}.")
-    found += ["", *_would(status["would"]), *(f"WARNING: {warning}" for warning in status["warnings"]), ""]
+    found += [
+        "",
+        *_would(status["would"], str(run.get("message"))),
+        *(f"WARNING: {warning}" for warning in status["warnings"]),
+        "",
+    ]
     header, *cells = table(rows, columns)
     found.append(header)
     for row, line, above in zip(rows, cells, [{}, *rows]):
@@ -200,8 +206,9 @@ def _status(status: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _would(actions: Sequence[str]) -> list[str]:
-    """What step25.yml would do, and why it would not."""
+def _would(actions: Sequence[str], running: str) -> list[str]:
+    """What step25.yml would do, and why it would not; `running` was shown already."""
+    actions = [action.replace(running.rstrip("."), "Step 2.5 is running") for action in actions]
     refusals = [action.removeprefix("refuse: ") for action in actions if action.startswith("refuse: ")]
     rest = [f"  {action}" for action in actions if not action.startswith(("refuse: ", "not known"))]
     found = ["step25.yml would refuse:", *(f"  {refusal}" for refusal in refusals)] if refusals else []

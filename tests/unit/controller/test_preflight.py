@@ -13,7 +13,7 @@ from hostfacts import OPTIONS, RAM, a_copy, a_directory, a_look, looks
     ("rig", "fault"),
     [
         (a_look(python="3.8.10"), "3.9 or newer"),
-        (a_look(skew=-3600.0), "its clock is -3600 s off"),
+        (a_look(skew=-3600.0), "its clock is 3600 s behind"),
         (a_look(a_copy(kind="symlink", target="/archive/merged.npz")), "Remove the link"),
         (a_look(a_copy(kind="other")), "not a regular file"),
         (a_look(a_copy(error="Input/output error")), "can't be read: Input/output error"),
@@ -60,7 +60,7 @@ def test_cloned_rigs_are_not_one_host() -> None:
         ({"files": [{"name": "survivors.json", "path": "/p/survivors.json", "exists": False}]}, "Run Step 1"),
         (
             {"files": [{"name": "train_history.json", "path": "/p/train_history.json", "exists": False}]},
-            "Step 2.5 needs it",
+            "and Step 2.5 needs it",
         ),
         (
             {"files": [{"name": "script.sh", "path": "/p/script.sh", "exists": True, "readable": False}]},

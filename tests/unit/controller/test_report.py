@@ -115,7 +115,7 @@ def test_a_limit_is_refused_by_each_host_with_one_line(report: Any) -> None:
 def test_an_unreachable_host_that_nobody_looks_after_stops_the_run(report: Any) -> None:
     told(report, convert={"reason": "fresh"})
     report.v2_runner_on_unreachable(result("zeus", msg="no route"))
-    assert "STOPPED: zeus: unreachable: no route" in end(report)
+    assert "STOPPED: zeus: unreachable (no route). Power it on or fix its network" in end(report)
 
 
 def test_a_rig_that_is_only_noted_does_not(report: Any) -> None:

@@ -237,7 +237,8 @@ def why_no_answer(result: Any, needs: str = "") -> str | None:
     if result.get("failed"):
         if "timed out" in message.lower() or "timeout" in message.lower():
             return (
-                f"no answer in time ({message}): a hung disk or a stuck process? Check dmesg and `df` there."
+                f"no answer in time ({message.rstrip('.')}): a hung disk or a stuck process? Check dmesg "
+                "and `df` there."
             )
         if "interpreter" in message and "not found" in message:
             message += " Install Python 3.9 or newer there, or name it with ansible_python_interpreter."
@@ -248,29 +249,30 @@ def why_no_answer(result: Any, needs: str = "") -> str | None:
 _SSH_ADVICE = (
     (
         ("identification has changed",),
-        "its SSH host key has changed: the host was reinstalled, or another machine answers. Compare the "
+        "Its SSH host key has changed: the host was reinstalled, or another machine answers. Compare the "
         "fingerprint at the host itself, then remove the old key: ssh-keygen -R ADDRESS",
     ),
     (
         ("host key verification failed", "no ed25519 host key is known", "host key is known for"),
-        "its SSH host key is not known here. Compare the fingerprint at the host itself and accept it by "
+        "Its SSH host key is not known here. Compare the fingerprint at the host itself and accept it by "
         "connecting once: ssh ADDRESS",
     ),
     (
         ("failed to create temporary directory", "failed to set permissions on the temporary"),
-        "the login works, but its user can't write to ~/.ansible/tmp: check that directory's owner and mode, and "
+        "The login works, but its user can't write to ~/.ansible/tmp: check that directory's owner and mode, and "
         "whether the disk is full or read-only (df -h ~)",
     ),
     (
         ("permission denied", "authentication"),
-        "the login was refused: check ansible_user and that its SSH key is in the host's authorized_keys",
+        "The login was refused: check ansible_user and that its SSH key is in the host's authorized_keys",
     ),
 )
 
 
 def unreachable(message: str) -> str:
     """What to do about a host that could not be reached."""
+    found = f"unreachable ({message.rstrip('.')})"
     for marks, advice in _SSH_ADVICE:
         if any(mark in message.lower() for mark in marks):
-            return f"unreachable: {advice}. ({message})"
-    return f"unreachable ({message}). Power it on or fix its network"
+            return f"{found}. {advice}"
+    return f"{found}. Power it on or fix its network"

@@ -93,10 +93,11 @@ def _file_faults(file: Answer, options: Mapping[str, Any], user: str) -> Iterabl
         if options["needs_json"]:
             yield f"{file['path']} is missing. Run Step 1 (window_optimizer.py) first."
     elif not file["exists"]:
-        yield f"{file['path']} is missing: Step 2.5 needs it."
+        variable = "survivor_npz_scorer" if file["name"] == options["scorer"] else "survivor_npz_scorer_needs"
+        yield f"{file['path']} is missing, and Step 2.5 needs it. Put it there, or correct {variable}."
     elif not file["readable"]:
         # No more is asked of the script: one that isn't executable is given to bash.
-        yield f"{file['path']} is not readable for {user}."
+        yield f"{file['path']} is not readable for {user}. Change its mode or owner, then run again."
 
 
 def _source_faults(main: Answer, options: Mapping[str, Any]) -> Iterable[str]:
@@ -115,11 +116,15 @@ def _source_faults(main: Answer, options: Mapping[str, Any]) -> Iterable[str]:
 def host_faults(look: Answer, options: Mapping[str, Any], coordinator: bool) -> list[str]:
     """Whatever one look at a host tells of what would stop the run there."""
     if tuple(int(part) for part in look["python"].split(".")[:2]) < PYTHON_FLOOR:
-        return [f"{look['executable']} is Python {look['python']}; 3.9 or newer is needed."]
+        return [
+            f"{look['executable']} is Python {look['python']}; 3.9 or newer is needed. Install it, or name another "
+            "one with ansible_python_interpreter."
+        ]
     found = []
     if abs(look["skew"]) > options["skew"]:
         found.append(
-            f"its clock is {look['skew']:+.0f} s off the controller's. Set the clock (NTP), then run again."
+            f"its clock is {abs(look['skew']):.0f} s {'ahead of' if look['skew'] > 0 else 'behind'} the "
+            "controller's. Set the clock (NTP), then run again."
         )
     found += _account_faults(look)
     main = look["copies"][0]

@@ -53,7 +53,7 @@ def options_of(specs: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 def _format(name: str, value: Any, kind: str) -> str | None:
     if kind == "list" and isinstance(value, str) and (name not in WORDS or set(value) & set(WORDS[name])):
         example = json.dumps({name: value.split()}, ensure_ascii=False)
-        return f"{name} is one text, and a list is needed: -e '{example}'"
+        return f"{name} must be a list: -e '{example}'."
     if kind == "dict" and not isinstance(value, Mapping):
         example = json.dumps({name: {"NAME": "value"}})
         return f"{name} must be a mapping: -e '{example}'"
