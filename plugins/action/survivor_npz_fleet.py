@@ -104,6 +104,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
     def _guard(self) -> dict[str, Any]:
         found = guard(self._vars, self._args, ROOT / "playbooks", self._evaluate)
         self._report.update(found.pop("report"))
+        self._report["options"]["starts"] = self._plays("run")
         if self._args["scope"] == "fleet":
             self._report["fleet"] = table.rows(Team(**found["team"]), {}, {}, {})
         parts = ("convert", "distribute", "run")
@@ -116,6 +117,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         self._report["fleet"] = table.rows(team, answers, {}, {})
         looks = preflight.looks_of(answers, team.coordinator)[0]
         self._report["warnings"] = preflight.warnings(looks, str(team.coordinator), options["addresses"])
+        self._report["running"] = bool((looks.get(str(team.coordinator), {}).get("run") or {}).get("running"))
         if found:
             who = ", ".join(found)
             raise Stop("preflight", f"Faults on {who}; nothing was changed on any host.", found)
@@ -216,9 +218,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
     def _stop_at_barrier(self, found: dict[str, list[str]]) -> None:
         who = ", ".join(found)
         verb = "is" if len(found) == 1 else "are"
-        raise Stop(
-            "barrier", f"Stopped before the switch: {who} {verb} not ready. Nothing live was changed.", found
-        )
+        raise Stop("barrier", f"{who} {verb} not ready to switch. Nothing live was changed.", found)
 
     def _barrier(self) -> dict[str, Any]:
         made = self._plan_made
@@ -337,4 +337,9 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         decision = self._registered([lead], "decision")[0].get(lead) if lead in hosts else None
         options = {**options, "played": played, "now": time.time()}
         self._report["status"] = statuses.status(team, self._looks(hosts), decision, options)
-        return {"same": self._report["status"]["same"]}
+        state = self._report["status"]
+        wrong = ["step25.yml would refuse"] if state["refuses"] else []
+        wrong += [] if state["same"] else ["not every copy has the coordinator's bytes"]
+        if wrong and options["fail_on_difference"]:
+            raise Stop("status", f"{' and '.join(wrong)} (survivor_npz_fail_on_difference).")
+        return {"same": state["same"]}

@@ -139,7 +139,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if not answer.get("failed"):
             limit = f", at most {clock(self._args['timeout'])}" if self._args["timeout"] else ""
             display.display(
-                f"Step 2.5 runs on {self._host} as pid {answer.get('pid')}{limit}; log {answer.get('log')}"
+                f"Step 2.5 runs on {self._host} as pid {answer.get('pid')}{limit}.\n  log: {answer.get('log')}"
             )
         return answer
 

@@ -22,7 +22,9 @@ import json
 import multiprocessing
 import os
 import re
+import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -37,14 +39,16 @@ ROOT = Path(__file__).resolve().parents[2]
 # Modules find our package through the setting `module_utils`; a plugin has to be told.
 ansible.module_utils.__path__.append(str(ROOT / "module_utils"))
 from ansible.module_utils.survivor_npz.controller import report as reports
-from ansible.module_utils.survivor_npz.controller.fleet.answers import readable
+from ansible.module_utils.survivor_npz.controller.fleet.answers import readable, unreachable
 from ansible.module_utils.survivor_npz.controller.screen import harmless
 
 DECISION = "survivor_npz_fleet"
+LEASE = "survivor_npz_lease"
 RUN = "survivor_npz_live"
 STOP = "survivor_npz_run"
 SWITCH = "survivor_npz_switch"
 SUMMARY = "__survivor_npz_summary"  # set by the tasks of hook.yml
+COLOURS = {r"^(STOPPED|INTERRUPTED|Step 2\.5 was NOT)|\bNO\b": "red", "^WARNING": "bright purple"}
 NO_WORK = ("guard", "other")  # tasks that only look at who takes part
 WHERE_TO_LOOK = "Look at the inventory (-i; groups coordinator and rigs), --limit, --tags and --skip-tags."
 
@@ -185,6 +189,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
             self.sections.update({name: value for name, value in given.items() if value})
             if "options" in given:
                 self._remove_old()
+        elif self._does(task, LEASE) and (content.get("refused") or {}).get("run"):
+            self.sections["running"] = True
         elif self._does(task, RUN) and "verdict" in content:
             self.sections["run"] = _plain({key: value for key, value in content.items() if key != "msg"})
         elif self._does(task, STOP) and content.get("message"):
@@ -240,7 +246,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
         """Keep a host that is gone, where no decision looks after that."""
         if not result._task.ignore_unreachable:
             self.fatal_unreachable = True
-            self._fail(result, f"unreachable: {readable(_message(result._result))}")
+            self._fail(result, unreachable(readable(_message(result._result))))
 
     # -- the end ---------------------------------------------------------------------------------------------
 
@@ -295,10 +301,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
 
     def _show(self, *lines: str) -> None:
         """Show lines, one each: no name of a file or a link on some host can steer the terminal."""
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
         for line in lines:
-            colour = "red" if line.startswith(("STOPPED", "INTERRUPTED")) else None
-            colour = "bright purple" if line.startswith("WARNING") else colour
-            self._display.display(harmless(line).replace("\n", "\\n"), color=colour)
+            text = harmless(line).replace("\n", "\\n")
+            colour = next((colour for mark, colour in COLOURS.items() if re.search(mark, text)), None)
+            self._display.display(reports.wrapped(text, width), color=colour)
 
     @property
     def _path(self) -> str:

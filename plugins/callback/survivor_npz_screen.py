@@ -9,6 +9,8 @@ short_description: A quiet screen for the survivor fleet
 description:
   - Shows a line per play that has hosts, tasks that changed or failed something, and one line per failure. With C(-v)
     it is Ansible's own screen.
+  - On a terminal, a task that takes longer than 3 s has a line that says what runs, for how long, and which hosts have
+    not answered yet.
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
@@ -16,6 +18,7 @@ requirements:
   - set as stdout in configuration
 """
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +29,19 @@ from ansible.plugins.callback.default import CallbackModule as Default
 # Modules find our package through the setting `module_utils`; a plugin has to be told.
 ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[2] / "module_utils"))
 from ansible.module_utils.survivor_npz.controller.fleet.answers import readable
+from ansible.module_utils.survivor_npz.controller.progress import Progress
 from ansible.module_utils.survivor_npz.controller.screen import harmless
 
 MOST = 400  # characters of a failure here; the report after the recap has all
+COUNTS = {
+    "ok": "ok",
+    "changed": "changed",
+    "unreachable": "unreachable",
+    "failed": "failures",
+    "skipped": "skipped",
+    "ignored": "ignored",
+}
+LIVE = "survivor_npz_live"  # shows Step 2.5's output, and a sign of life, by itself
 
 
 class CallbackModule(Default):  # type: ignore[misc] # Ansible ships no types
@@ -41,6 +54,38 @@ class CallbackModule(Default):  # type: ignore[misc] # Ansible ships no types
     def __init__(self) -> None:
         super().__init__()
         self._unnamed_play: Any = None
+        self._progress: Progress | None = None
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        """Show progress on a terminal only."""
+        super().v2_playbook_on_start(playbook)
+        if self._progress is None and sys.stdout.isatty():
+            self._progress = Progress(self._display)
+
+    def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        """Wait for this host."""
+        super().v2_runner_on_start(host, task)
+        if self._progress:
+            self._progress.ask(host.get_name())
+
+    def _answered(self, result: Any) -> None:
+        if self._progress:
+            self._progress.answer(result._host.get_name())
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        """Show the counts of each host within 100 columns."""
+        if self._progress:
+            self._progress.end()
+        if not self._is_quiet:
+            super().v2_playbook_on_stats(stats)
+            return
+        self._display.banner("PLAY RECAP")
+        for host in sorted(stats.processed):
+            found = stats.summarize(host)
+            counts = "  ".join(f"{name}={found[key]:<2}" for name, key in COUNTS.items())
+            colour = C.COLOR_CHANGED if found["changed"] else C.COLOR_OK
+            colour = C.COLOR_ERROR if found["failures"] or found["unreachable"] else colour
+            self._display.display(f"{host:<20} : {counts}".rstrip(), color=colour)
 
     @property
     def _is_quiet(self) -> bool:
@@ -60,6 +105,9 @@ class CallbackModule(Default):  # type: ignore[misc] # Ansible ships no types
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Show the play, the task only with something to show."""
+        if self._progress:
+            shows_itself = str(task.action).rpartition(".")[2] == LIVE
+            self._progress.begin("" if shows_itself else task.get_name().strip().rpartition(" : ")[2])
         if not self._is_quiet:
             super().v2_playbook_on_task_start(task, is_conditional)
             return
@@ -79,6 +127,7 @@ class CallbackModule(Default):  # type: ignore[misc] # Ansible ships no types
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """Show what changed."""
+        self._answered(result)
         if not self._is_quiet or result._result.get("changed"):
             super().v2_runner_on_ok(result)
 
@@ -89,11 +138,13 @@ class CallbackModule(Default):  # type: ignore[misc] # Ansible ships no types
 
     def v2_runner_on_skipped(self, result: Any) -> None:
         """Show nothing."""
+        self._answered(result)
         if not self._is_quiet:
             super().v2_runner_on_skipped(result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Show a failure in one line."""
+        self._answered(result)
         if not self._is_quiet:
             super().v2_runner_on_failed(result, ignore_errors)
             return
@@ -101,6 +152,7 @@ class CallbackModule(Default):  # type: ignore[misc] # Ansible ships no types
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """Show it in one line."""
+        self._answered(result)
         if not self._is_quiet:
             super().v2_runner_on_unreachable(result)
             return

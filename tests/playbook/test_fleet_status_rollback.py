@@ -20,8 +20,12 @@ def test_status_shows_every_copy_while_a_rig_is_down(tmp_path: Path) -> None:
     fleet.ram("zeus").write_bytes(b"warm RAM disk")
     fleet.hostvars["rig-6600b"] = dict(GONE)
     before = fleet.tree()
-    run = fleet.run("status.yml")
-    assert run.rc == 0, run.out
+    run = fleet.run("status.yml", "-e", "survivor_npz_fail_on_difference=true")
+    assert run.rc == 2, "a monitor reads the exit code"
+    assert (
+        "STOPPED in status: step25.yml would refuse and not every copy has the coordinator's bytes"
+        in run.tail
+    )
     assert run.changed == []
     assert fleet.tree() == before
     status = run.report["status"]
@@ -35,7 +39,7 @@ def test_status_shows_every_copy_while_a_rig_is_down(tmp_path: Path) -> None:
     assert same[("rig-6600", "distributed_prng_analysis")] is False
     assert status["faults"].keys() == {"rig-6600b"}
     assert status["same"] is False
-    assert any("refuse, because of rig-6600b: unreachable" in line for line in status["would"])
+    assert any("refuse: rig-6600b: unreachable" in line for line in status["would"])
     assert "not convert (reason: fresh), 300 survivors" in status["would"]
     assert "NO" in run.tail
 

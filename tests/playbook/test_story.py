@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import yaml
+from launcher import Launcher
 from localfleet import ROOT, LocalFleet, Run
 
+pytest_plugins = ("launch_fixtures",)
 RIGS = ("rig-6600", "rig-6600b", "rig-6600c")
 
 
@@ -83,3 +86,22 @@ def test_a_play_of_the_operators_own_over_the_whole_fleet(tmp_path: Path) -> Non
         done = run(**more)
         assert done.rc != 0, done.out
         assert text in " ".join(done.out.split()), done.out
+
+
+def test_a_terminal_shows_which_host_a_slow_task_waits_for_and_a_pipe_does_not(zeus: Launcher) -> None:
+    """The rig's Python starts once the screen names the rig."""
+    go, python = zeus.root / "go", zeus.root / "python"
+    python.write_text(f'#!/bin/sh\nuntil [ -e {go} ]; do sleep 0.1; done\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    inventory = zeus.root / "inventory.yml"
+    tree = yaml.safe_load(inventory.read_text())
+    tree["all"]["children"]["rigs"]["hosts"]["rig-6600"]["ansible_python_interpreter"] = str(python)
+    inventory.write_text(yaml.safe_dump(tree))
+    with zeus.playing("status.yml", tty=True) as terminal:
+        terminal.wait_for("preflight | Look at every copy and at w…: waiting for rig-6600")
+        go.touch()
+        assert terminal.end() == 0
+    *_, last = terminal.text.split("waiting for rig-6600")
+    assert last.startswith("\x1b[K\r\x1b[K"), "the line is erased before anything else"
+    rc, pipe = zeus.play("status.yml")
+    assert (rc, "waiting for" in pipe, "\r" in pipe) == (0, False, False)

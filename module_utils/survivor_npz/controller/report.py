@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.survivor_npz.common.digest import short
 
 LAUNCHING = ("step25.yml",)
-BEFORE_A_START = (*LAUNCHING, "prepare.yml", "rollback.yml")
 # What may have become of a host that was asked to switch.
 LIVE = {"switched": "switched", "unknown": "may or may not have switched", "reverted": "went back"}
 BEYOND = (
     "What the script started on other hosts over SSH was not stopped: check those hosts for leftover workers."
 )
-_OWN_KEYS = ("faults", "run", "options", "fleet")
+_COMMAND = re.compile(r"ansible-playbook \S+(?: -e \S+)*|-e \S+|ssh(?:-keygen -R)? \S+|fuser -v \S+")
+_OWN_KEYS = ("faults", "run", "options", "fleet", "running")
 
 
 def age(seconds: float) -> str:
@@ -30,6 +32,17 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str
     cells = [list(columns)] + [[str(row.get(column, "")) for column in columns] for row in rows]
     widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
+
+
+def wrapped(line: str, width: int) -> str:
+    """A line of a terminal of this width, wrapped between words; not in a table, and not in a command."""
+    if not width or len(line) <= width or "  " in line.strip():
+        return line
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    kept = _COMMAND.sub(lambda found: found[0].replace(" ", "\xa0"), line)
+    return textwrap.fill(
+        kept, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    ).replace("\xa0", " ")
 
 
 def compose(
@@ -55,13 +68,14 @@ def compose(
     """
     became = {host: LIVE[state] for host, state in (live or {}).items()} if interrupted else {}
     faults, run = sections.get("faults") or {}, sections.get("run") or {}
+    options = sections.get("options") or {}
     extra = {name: value for name, value in sections.items() if name not in _OWN_KEYS and value}
     return {
         "playbook": playbook,
         "check": check,
         "ok": not stopped and not interrupted,
         "interrupted": interrupted or None,
-        "skipped": (sections.get("options") or {}).get("skipped") or [],
+        "skipped": options.get("skipped") or [],
         "fleet": [
             {**row, "action": became.get(row["host"], row.get("action", ""))}
             for row in sections.get("fleet") or []
@@ -70,7 +84,9 @@ def compose(
         "stopped_in": (faults.get("phase") or phase) if stopped else None,
         "faults": faults.get("hosts") or {} if stopped else {},
         "messages": dict(messages) if stopped else {},
+        "start_requested": playbook in LAUNCHING and options.get("starts", True),
         "started": bool(run.get("started")),
+        "running": bool(sections.get("running") or run.get("running")),
         "run": run or None,
         **extra,
     }
@@ -85,15 +101,23 @@ def lines(report: Mapping[str, Any], live: Mapping[str, str], decided: bool = Fa
     """
     found = [""]
     if report.get("status"):
-        return found + _status(report["status"]) + _ending(report, live, decided)
+        ending = _ending(report, live, decided)
+        return [*found, *_status(report["status"]), *([""] if ending else []), *ending]
     if report["fleet"]:
-        found += [*table(report["fleet"], ["host", "before", "action", "proof"]), ""]
+        rows = [
+            {**row, "proof": "NO" if row.get("proof") == "no" else row.get("proof", "")}
+            for row in report["fleet"]
+        ]
+        found += [*table(rows, ["host", "before", "action", "proof"]), ""]
         found += [f"Left out by name: {rig} (survivor_npz_skip_rigs)." for rig in report["skipped"]]
     found += _conversion(report) + _rollback(report)
-    if report["seconds"]:
-        spent = ", ".join(f"{phase} {seconds}" for phase, seconds in report["seconds"].items())
-        found.append(f"Seconds: {spent}.")
     found += [f"WARNING: {warning}" for warning in report.get("warnings") or []]
+    found += [f"note: {note}" for note in (report.get("convert") or {}).get("notes", [])]
+    if report["seconds"]:
+        spent = ", ".join(
+            f"{phase} {seconds}" for phase, seconds in report["seconds"].items() if seconds >= 0.1
+        )
+        found += textwrap.wrap(f"Seconds: {spent}.", 100, subsequent_indent="  ") if spent else []
     if report.get("stop"):
         found += [
             f"{report['stop']['message'].rstrip('.')}.",
@@ -108,16 +132,16 @@ def _conversion(report: Mapping[str, Any]) -> list[str]:
     if not convert:
         return []
     done = "not converted"
+    many = convert.get("survivor_count")
     if convert.get("converted"):
-        done = "converted"
+        done = "converted" if many != 0 else "made an empty NPZ"
     elif convert.get("reuses"):
         done = "used the conversion staged by an earlier run"
     elif convert.get("due"):
-        done = "would convert" if report["check"] else "due, not converted"
-    known = convert.get("survivor_count") is not None
-    count = f", {convert['survivor_count']:,} survivors" if known else ""
-    notes = [f"  note: {note}" for note in convert.get("notes", [])]
-    return [f"Conversion: {done} (reason: {convert.get('reason')}{count}).", *notes]
+        would = "would convert" if many != 0 else "would make an empty NPZ"
+        done = would if report["check"] else "due, not converted"
+    count = "" if many is None else f", {many:,} survivors"
+    return [f"Conversion: {done} (reason: {convert.get('reason')}{count})."]
 
 
 def _rollback(report: Mapping[str, Any]) -> list[str]:
@@ -135,7 +159,7 @@ def _rollback(report: Mapping[str, Any]) -> list[str]:
         first = f"Rollback: {verb} from {short(back['replaced'])} to {what}."
     return [
         first,
-        f"  It stays pinned until Step 1 writes a new {back['json']}.",
+        f"  It {'stays' if back['done'] else 'would stay'} pinned until Step 1 writes a new {back['json']}.",
         "  To go forward now: ansible-playbook playbooks/prepare.yml -e survivor_npz_force=true",
     ]
 
@@ -145,11 +169,11 @@ def _made(back: Mapping[str, Any]) -> str:
 
 
 def _status(status: Mapping[str, Any]) -> list[str]:
-    columns = ["host", "present", "sha256", "survivors", "schema", "age", "same", "previous", "copy"]
+    columns = ["host", "present", "sha256", "survivors", "schema", "age", "same", "previous"]
     words = {None: "-", True: "yes", False: "NO"}
     rows = [
         {
-            **{column: "-" if row.get(column) is None else row[column] for column in columns},
+            **{column: "-" if row.get(column) is None else row[column] for column in [*columns, "copy"]},
             "sha256": short(row["sha256"]) if row.get("sha256") else "-",
             "previous": short(row["previous"]) if row.get("previous") else "-",
             "age": "-" if row.get("age") is None else age(row["age"]),
@@ -158,34 +182,60 @@ def _status(status: Mapping[str, Any]) -> list[str]:
         for row in status["copies"]
         if row["present"] != "absent" or row.get("required")
     ]
-    run = status["run"]
-    found = []
-    if run.get("running"):
-        found += [f"{run.get('message', 'Step 2.5 is running').rstrip('.')}.", ""]
+    paths = ["-", *(row["copy"] for row in rows)]
+    rows.sort(key=lambda row: paths.index(row["copy"]))
+    run, last = status["run"], status["run"].get("last") or {}
+    found = [f"{run.get('message', 'Whether Step 2.5 is running is not known').rstrip('.')}."]
+    if last.get("message"):
+        found += [f"  The last run, of {last.get('start')}: {last['message']}.", f"  log: {last.get('log')}"]
     if isinstance(run.get("lease"), Mapping) and not run["lease"].get("ended"):
         lease = run["lease"]
         state = "expired" if lease.get("expired") else f"until {lease.get('until')}"
-        found += [f"Lease: {lease.get('controller')}, since {lease.get('begun_utc')}, {state}.", ""]
-    found += [*table(rows, columns), ""]
-    found += [f"{row['host']}: {row['copy']}: {row['fault']}" for row in status["copies"] if row.get("fault")]
-    found += [f"WARNING: {warning}" for warning in status["warnings"]]
-    return [*found, "step25.yml would now:", *(f"  {action}" for action in status["would"])]
+        found.append(f"Lease: {lease.get('controller')}, since {lease.get('begun_utc')}, {state}.")
+    found += [
+        "",
+        *_would(status["would"], str(run.get("message"))),
+        *(f"WARNING: {warning}" for warning in status["warnings"]),
+        "",
+    ]
+    header, *cells = table(rows, columns)
+    found.append(header)
+    for row, line, above in zip(rows, cells, [{}, *rows]):
+        found += [f"{row['copy']}:"] if row["copy"] not in ("-", above.get("copy")) else []
+        found.append(line)
+    return found + [
+        f"{row['host']}: {row['copy']}: {row['fault']}" for row in status["copies"] if row.get("fault")
+    ]
+
+
+def _would(actions: Sequence[str], running: str) -> list[str]:
+    """What step25.yml would do, and why it would not; `running` was shown already."""
+    actions = [action.replace(running.rstrip("."), "Step 2.5 is running") for action in actions]
+    refusals = [action.removeprefix("refuse: ") for action in actions if action.startswith("refuse: ")]
+    rest = [f"  {action}" for action in actions if not action.startswith(("refuse: ", "not known"))]
+    found = ["step25.yml would refuse:", *(f"  {refusal}" for refusal in refusals)] if refusals else []
+    if rest:
+        found += ["Once this is fixed, it would:" if refusals else "step25.yml would:", *rest]
+    return found + [f"{action.capitalize()}." for action in actions if action.startswith("not known")]
 
 
 def _ending(report: Mapping[str, Any], live: Mapping[str, str], decided: bool) -> list[str]:
     run = report["run"] or {}
-    where = _where(run) if report["ok"] else ""
     message = str(run.get("message") or "")
-    found = (
-        [f"{message if message.startswith('Step 2.5') else f'Step 2.5: {message}'}{where}"] if message else []
-    )
+    found = []
+    if message and not any(message in text for text in report["messages"].values()):
+        known = (
+            f" (exit code {run['exit_code']})" if report["ok"] and run.get("exit_code") is not None else ""
+        )
+        found.append(f"{'' if message.startswith('Step 2.5') else 'Step 2.5: '}{message}{known}")
+        found += [f"  log: {run['log']}"] if run.get("log") else []
     if report["interrupted"]:
         found.append(_interrupted(report, live))
     elif not report["ok"]:
         found += _why(report, decided)
-    expected = report["playbook"] in (LAUNCHING if report["ok"] else BEFORE_A_START)
     # A connection that was lost leaves it open.
-    if expected and not report["started"] and run.get("verdict") != "lost" and not report["interrupted"]:
+    is_known = not (report["running"] or report["interrupted"] or run.get("verdict") == "lost")
+    if report["start_requested"] and not report["started"] and is_known:
         dry = " (dry run)" if report["check"] and report["ok"] else ""
         found.append(f"Step 2.5 was NOT started{dry}.")
     return found
@@ -199,13 +249,6 @@ def _interrupted(report: Mapping[str, Any], live: Mapping[str, str]) -> str:
     return f"INTERRUPTED by {report['interrupted']}: {known}. {rest}".rstrip()
 
 
-def _where(run: Mapping[str, Any]) -> str:
-    """Exit code and log of a run that succeeded; those of another are in the failure."""
-    parts = {"exit code": run.get("exit_code"), "log": run.get("log")}
-    known = [f"{name} {value}" for name, value in parts.items() if value is not None]
-    return f" ({', '.join(known)})" if known else ""
-
-
 def _why(report: Mapping[str, Any], decided: bool) -> list[str]:
     by_message: dict[str, list[str]] = {}
     for host, message in report["messages"].items():
@@ -217,6 +260,8 @@ def _why(report: Mapping[str, Any], decided: bool) -> list[str]:
         text = message if decided else f"{', '.join(hosts)}: {message}"
         first, *rest = text.splitlines() or [""]
         found += [f"STOPPED{where}: {first}", *(f"  {line}" for line in rest)]
+    by_fault: dict[str, list[str]] = {}
     for host, faults in report["faults"].items():
-        found += [f"  {host}: {fault}" for fault in faults]
-    return found
+        for fault in faults:
+            by_fault.setdefault(fault, []).append(host)
+    return found + [f"  {', '.join(hosts)}: {fault}" for fault, hosts in by_fault.items()]

@@ -199,3 +199,28 @@ def test_a_host_that_is_gone_came_without_advice(message: str, advice: str) -> N
     why = why_no_answer({"unreachable": True, "msg": message}) or ""
     assert advice in why
     assert message.split(".", maxsplit=1)[0] in why
+
+
+VIA_SSH = 'Task failed: Data could not be sent to remote host "rig-6600". Make sure this host can be reached over ssh: '
+
+
+@pytest.mark.parametrize(
+    ("message", "advice", "never"),
+    [
+        ("@@@@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @@@@", "ssh-keygen -R", "Power it on"),
+        ("No ED25519 host key is known for rig and you have requested strict", "connecting once", "keygen"),
+        ("Host key verification failed.", "connecting once", "keygen"),
+        ("michael@rig: Permission denied (publickey).", "check ansible_user and", "network"),
+        (
+            "Authentication or permission failure. Failed to create temporary directory.",
+            "(df -h ~)",
+            "ansible_user",
+        ),
+        ("ssh: connect to host rig port 22: No route to host", "Power it on or fix its network", "key"),
+    ],
+)
+def test_the_advice_sent_the_operator_to_the_wrong_place(message: str, advice: str, never: str) -> None:
+    said = str(why_no_answer({"unreachable": True, "msg": VIA_SSH + message}))
+    assert advice in said
+    assert never not in said
+    assert "Data could not be sent" not in said and "@@" not in said

@@ -76,6 +76,12 @@ def test_a_variable_forged_a_result(host: str, name: str) -> None:
         assert name in refused(scope, hosts={"zeus": {name: True}})
 
 
+@pytest.mark.parametrize("scope", ["fleet", "status", "coordinator"])
+def test_a_typo_was_ignored_by_some_playbooks(scope: str) -> None:
+    said = refused(scope, hosts={"zeus": {"survivor_npz_forse": True}})
+    assert "survivor_npz_forse: unknown variable; did you mean survivor_npz_force?" in said
+
+
 @pytest.mark.parametrize("name", ["survivor_npz_proven", "survivor_npz_lead", "survivor_npz_cleared_rigs"])
 def test_a_group_of_the_inventory_opened_a_gate(name: str) -> None:
     assert f"{name} was given from outside" in refused(groups={name: ["rig"]})

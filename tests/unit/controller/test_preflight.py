@@ -13,13 +13,13 @@ from hostfacts import IDLE, OPTIONS, RAM, a_copy, a_directory, a_look, looks
     ("rig", "fault"),
     [
         (a_look(python="3.8.10"), "3.9 or newer"),
-        (a_look(skew=-3600.0), "its clock is -3600 s off"),
+        (a_look(skew=-3600.0), "its clock is 3600 s behind"),
         (a_look(a_copy(kind="symlink", target="/archive/merged.npz")), "Remove the link"),
         (a_look(a_copy(kind="other")), "not a regular file"),
         (a_look(a_copy(error="Input/output error")), "can't be read: Input/output error"),
         (
             a_look(a_copy(directory=a_directory(exists=False))),
-            "is missing. If survivor_npz_pipeline_dir is right",
+            "is missing. Is survivor_npz_pipeline_dir right?",
         ),
         (a_look(a_copy(directory=a_directory(writable=False))), "not writable for michael"),
         (
@@ -60,7 +60,7 @@ def test_cloned_rigs_are_not_one_host() -> None:
         ({"files": [{"name": "survivors.json", "path": "/p/survivors.json", "exists": False}]}, "Run Step 1"),
         (
             {"files": [{"name": "train_history.json", "path": "/p/train_history.json", "exists": False}]},
-            "Step 2.5 needs it",
+            "and Step 2.5 needs it",
         ),
         (
             {"files": [{"name": "script.sh", "path": "/p/script.sh", "exists": True, "readable": False}]},
@@ -141,7 +141,7 @@ def test_a_directory_of_the_npz_on_zeus_that_no_converter_makes() -> None:
     gone = a_directory(path="/home/michael/pipeline/npz", exists=False, nearest="/home/michael/pipeline")
     main = {"copies": [a_copy("/home/michael/pipeline/npz/n.npz", None, required=True, directory=gone)]}
     (fault,) = found("zeus", main)
-    assert "is missing. If survivor_npz_pipeline_dir is right, create it" in fault
+    assert "is missing. Is survivor_npz_pipeline_dir right? If so, create it" in fault
     assert found("rig", main) == []
 
 
@@ -236,3 +236,28 @@ def test_a_dead_rig_is_named_and_a_lying_one_raises_nothing() -> None:
     )
     assert gone.startswith("rig was not searched for leftover workers: unreachable (timed out)")
     assert "makes no sense" in lies
+
+
+def test_the_advised_environment_lacked_a_library_and_ansible_did_not_find_it() -> None:
+    (fault,) = found("zeus", {"libraries": {"numpy": "2.2", "orjson": None}})
+    venv = "/home/michael/pipeline/.venv-survivor-npz"
+    assert f"/usr/bin/python3 -m venv {venv} && {venv}/bin/pip install numpy orjson, then set" in fault
+    assert f"ansible_python_interpreter to {venv}/bin/python." in fault
+
+
+@pytest.mark.parametrize(
+    ("directory", "why"),
+    [
+        ({"owner": "michael", "mode": "0555"}, "it is yours, but its mode is 0555"),
+        ({"owner": "root", "mode": "0755"}, "owned by root"),
+    ],
+)
+def test_a_mode_passed_for_a_wrong_owner(directory: dict[str, Any], why: str) -> None:
+    (fault,) = found("rig", {"copies": [a_copy(directory=a_directory(writable=False, **directory))]})
+    assert f"is not writable for michael ({why}" in fault
+
+
+def test_sizes_of_a_full_disk_were_unreadable() -> None:
+    full = a_look(a_copy(directory=a_directory(free=4096)))
+    (fault,) = host_faults.room_faults(full, 98_172_000, "d" * 64)
+    assert "has 4.1 kB free, the staged NPZ needs 98.2 MB" in fault

@@ -17,6 +17,7 @@ from localfleet import ROOT
 sys.path.insert(0, str(ROOT / "plugins" / "callback"))
 
 import survivor_npz_report as module
+from ansible.module_utils.survivor_npz.controller import report as reports
 
 WELL = {"verdict": "ok", "started": True, "message": "finished", "exit_code": 0, "log": "/runs/1/log"}
 DECISION, RUN, SWITCH = "survivor_npz_fleet", "survivor_npz_live", "survivor_npz_switch"
@@ -115,14 +116,14 @@ def test_a_limit_is_refused_by_each_host_with_one_line(report: Any) -> None:
 def test_an_unreachable_host_that_nobody_looks_after_stops_the_run(report: Any) -> None:
     told(report, convert={"reason": "fresh"})
     report.v2_runner_on_unreachable(result("zeus", msg="no route"))
-    assert "STOPPED: zeus: unreachable: no route" in end(report)
+    assert "STOPPED: zeus: unreachable (no route). Power it on or fix its network" in end(report)
 
 
 def test_a_rig_that_is_only_noted_does_not(report: Any) -> None:
     told(report, convert={"reason": "fresh"}, run=WELL)
     report.v2_runner_on_unreachable(result("rig-6600", ignored=True, msg="no route"))
     lines = end(report)
-    assert "Step 2.5: finished (exit code 0, log /runs/1/log)" in lines
+    assert lines[-2:] == ["Step 2.5: finished (exit code 0)", "  log: /runs/1/log"]
     assert not any("STOPPED" in line or "NOT started" in line for line in lines)
 
 
@@ -133,11 +134,99 @@ def test_a_run_that_failed_while_it_was_followed_is_called_not_started(report: A
     assert end(report, {"zeus": 1})[-1] == "STOPPED: zeus: Step 2.5 failed: exit code 3"
 
 
-@pytest.mark.parametrize("playbook", ["prepare.yml", "rollback.yml", "step25.yml"])
-def test_a_preparation_fails_and_somebody_believes_that_step_25_runs(report: Any, playbook: str) -> None:
+def ends(report: Any, playbook: str = "step25.yml", **options: Any) -> str:
     plays(report, playbook)
+    told(report, options=options)
     report.v2_runner_on_failed(result("zeus", msg="no room"))
-    assert end(report, {"zeus": 1})[-1] == "Step 2.5 was NOT started."
+    return end(report, {"zeus": 1})[-1]
+
+
+def test_a_preparation_fails_and_somebody_believes_that_step_25_runs(report: Any) -> None:
+    assert ends(report) == ends(report, starts=True) == "Step 2.5 was NOT started."
+
+
+def test_a_start_that_nobody_asked_for_was_called_not_started(report: Any) -> None:
+    assert ends(report, "prepare.yml") == ends(report, "rollback.yml") == "STOPPED: zeus: no room"
+    assert ends(report, starts=False) == "STOPPED: zeus: no room", "--tags convert"
+
+
+@pytest.mark.parametrize("action", ["decision", "survivor_npz_lease", RUN])
+def test_a_running_step_25_was_called_not_started(report: Any, action: str) -> None:
+    running = "Step 2.5 is running already on zeus: pid 7"
+    if action == "decision":
+        stops(
+            report,
+            "Faults on zeus.",
+            running=True,
+            faults={"phase": "preflight", "hosts": {"zeus": [running]}},
+        )
+    else:
+        refused = {"refused": {"run": "1"}, "running": True, "verdict": "refused", "message": running}
+        report.v2_runner_on_failed(result("zeus", action=action, msg=running, **refused))
+    lines = end(report, {"zeus": 1})
+    assert [line for line in lines if running in line] == lines[-1:]
+    assert "NOT started" not in "".join(lines)
+
+
+def test_a_run_that_failed_was_reported_twice(report: Any) -> None:
+    failed = "Step 2.5 failed: exit code 3"
+    told(report)
+    report.v2_runner_on_failed(
+        result(
+            "zeus",
+            action=RUN,
+            msg=f"{failed}\nLog: /runs/1/log",
+            verdict="failed",
+            started=True,
+            message=failed,
+        )
+    )
+    assert [line for line in end(report, {"zeus": 1}) if failed in line] == [f"STOPPED: zeus: {failed}"]
+
+
+def test_warnings_drowned_in_harmless_notes(report: Any) -> None:
+    told(report, warnings=["fewer than half"], convert={"reason": "newer", "notes": ["few distinct values"]})
+    lines = end(report)
+    assert lines.index("WARNING: fewer than half") < lines.index("note: few distinct values")
+
+
+@pytest.mark.parametrize(
+    ("check", "would"), [(False, "made an empty NPZ"), (True, "would make an empty NPZ")]
+)
+def test_a_conversion_to_nothing_was_called_converted(
+    report: Any, monkeypatch: pytest.MonkeyPatch, check: bool, would: str
+) -> None:
+    monkeypatch.setattr(context, "CLIARGS", {"check": check})
+    told(report, convert={"reason": "newer", "survivor_count": 0, "converted": not check, "due": check})
+    assert f"Conversion: {would} (reason: newer, 0 survivors)." in end(report)
+
+
+def test_a_host_that_is_not_proven_looked_like_any_other(report: Any) -> None:
+    shown: dict[str, str | None] = {}
+    report._display.display = lambda line, color=None: shown.update({line.split("  ")[0]: color})
+    told(
+        report,
+        fleet=[{"host": "rig", "proof": "no"}, {"host": "rig-b", "proof": "yes"}],
+        warnings=["few survivors"],
+    )
+    stops(report, "Not proven on rig.")
+    report.v2_playbook_on_stats(SimpleNamespace(failures={"zeus": 1}))
+    assert (shown["rig"], shown["rig-b"]) == ("red", None)
+    assert (shown["STOPPED: Not proven on rig."], shown["WARNING: few survivors"]) == ("red", "bright purple")
+
+
+def test_the_last_lines_wrapped_at_100_columns(report: Any) -> None:
+    phases = ("guard", "preflight", "convert", "plan", "stage", "barrier", "switch", "prove", "run", "other")
+    report.seconds = dict.fromkeys(phases, 12.345) | {"quick": 0.04}
+    home = "/home/michael/distributed_prng_analysis"
+    told(report, run={**WELL, "log": f"{home}/.survivor_npz/runs/20261124T181515Z-2100/log"})
+    lines = end(report)
+    assert max(map(len, lines)) <= 100
+    assert "quick" not in "".join(lines)
+    command = "To go forward: ansible-playbook playbooks/prepare.yml -e survivor_npz_force=true, or wait."
+    folded = reports.wrapped(command, 79)
+    assert folded.split("\n  ") == ["To go forward:", command[15:]]
+    assert reports.wrapped(command, 0) == command, "not in a pipe"
 
 
 def test_a_start_whose_answer_was_lost_is_called_not_started(report: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from ansible.module_utils.survivor_npz.controller import report as reports
 from ansible.module_utils.survivor_npz.controller.fleet import status as statuses
 from ansible.module_utils.survivor_npz.controller.fleet.membership import Team
-from hostfacts import NEW, OLD, OPTIONS, RAM, a_copy, a_directory, a_look, looks
+from hostfacts import IDLE, NEW, OLD, OPTIONS, RAM, a_copy, a_directory, a_look, looks
 
 DECISION = {
     "sha256": OLD,
@@ -23,16 +23,18 @@ GONE = {"unreachable": True, "msg": "no route"}
 def shown(
     rig: Any = None,
     decision: Any = None,
+    *,
     skipped: Any = (),
     played: Any = ("zeus", "rig"),
     lead: Any = "zeus",
-    **options: int,
+    zeus: Any = None,
+    **options: Any,
 ) -> dict[str, Any]:
     rigs = [host for host in ("rig",) if host not in skipped]
     faults = [] if lead else ["The group nope must have exactly one host; it has none."]
     found: dict[str, Any] = statuses.status(
         Team(lead, rigs, list(skipped), faults),
-        looks(rig or a_look()),
+        looks(rig or a_look(), **(zeus or {})),
         {**DECISION, **(decision or {})},
         {**OPTIONS, **options, "played": played, "now": 10.0},
     )
@@ -69,7 +71,7 @@ def test_status_promised_a_switch_to_zero_survivors() -> None:
 def test_status_promised_a_switch_where_the_room_is_too_small() -> None:
     small = a_look(a_copy(directory=a_directory(free=1500, identity="rig")))
     found = shown(small, {"sha256": NEW, "size": 2000, "reason": "newer"})
-    assert any(line.startswith("refuse, because of rig") and "Make room" in line for line in found["would"])
+    assert any(line.startswith("refuse: rig") and "Make room" in line for line in found["would"])
 
 
 def test_a_rig_left_out_by_name_stopped_the_status() -> None:
@@ -78,7 +80,7 @@ def test_a_rig_left_out_by_name_stopped_the_status() -> None:
     assert row(found, "rig")["present"] == "left out"
     assert found["same"] is True
     found = shown(GONE)
-    assert "refuse, because of rig: unreachable" in found["would"][0]
+    assert "refuse: rig: unreachable" in found["would"][0]
     assert row(found, "rig")["present"] == "no answer"
     assert found["same"] is False
 
@@ -110,3 +112,63 @@ def test_a_misnamed_coordinator_group_ended_in_a_raw_error() -> None:
     assert found["would"] == ["refuse: The group nope must have exactly one host; it has none."]
     assert [row["host"] for row in found["copies"]] == ["rig"]
     assert found["same"] is False
+
+
+RUNNING = {
+    **IDLE,
+    "running": True,
+    "message": "Step 2.5 is running already on zeus: pid 7, started 2026-11-24T20:00:00Z, log /runs/1/log.",
+}
+
+
+def test_status_did_not_say_first_whether_step_25_runs() -> None:
+    lines = screen(shown()).splitlines()
+    assert lines[1:5] == [
+        "Step 2.5 is not running.",
+        "",
+        "step25.yml would:",
+        "  not convert (reason: fresh), 7 survivors",
+    ]
+    last = {"start": "2026-11-24T20:00:00Z", "message": "Step 2.5 failed: exit code 3", "log": "/runs/1/log"}
+    text = screen(shown(zeus={"run": {**IDLE, "last": last}}))
+    assert (
+        "The last run, of 2026-11-24T20:00:00Z: Step 2.5 failed: exit code 3.\n  log: /runs/1/log\n" in text
+    )
+    lines = screen(shown(zeus={"run": RUNNING})).splitlines()
+    assert lines[1] == RUNNING["message"]
+    assert lines[3] == "step25.yml would refuse:"
+    assert "Whether Step 2.5 is running is not known." in screen(shown(played=("rig",)))
+
+
+def test_a_monitor_rang_during_every_run_of_step_25() -> None:
+    found = shown(zeus={"run": RUNNING})
+    assert (found["refuses"], len(found["faults"]["zeus"])) == (False, 1)
+    assert shown(rig=GONE, zeus={"run": RUNNING})["refuses"] is True
+    assert shown(lead=None)["refuses"] is True
+    assert shown()["refuses"] is False
+
+
+def test_equal_bytes_had_different_ages() -> None:
+    """A rig has no sidecar, and its NPZ another mtime."""
+    rig = a_look(a_copy(mtime_ns=4_000_000_000), a_copy(RAM, mtime_ns=3_000_000_000))
+    made = a_copy(directory=a_directory(identity="zeus"), mtime_ns=2, source_mtime_ns=5_000_000_000)
+    found = shown(rig, zeus={"copies": [made]})
+    assert [row["age"] for row in found["copies"]] == [5, 5, 5]
+    assert [row["age"] for row in shown(rig)["copies"]] == [10, 10, 10], (
+        "no sidecar: as the coordinator's NPZ"
+    )
+
+
+def test_a_start_that_fails_was_not_warned_of() -> None:
+    assert shown()["warnings"] == []
+    assert "--sample-size 5,000 needs more than 7" in shown(for_run=True)["warnings"][0]
+
+
+def test_the_table_wrapped_because_of_a_path_that_all_copies_share() -> None:
+    home = "/home/michael/distributed_prng_analysis/bidirectional_survivors_binary.npz"
+    rig = a_look(a_copy(home, required=True), a_copy(RAM))
+    lead = a_copy(home, required=True, directory=a_directory(identity="zeus"))
+    lines = screen(shown(rig, zeus={"copies": [lead]})).splitlines()
+    assert [line for line in lines if home in line] == [f"{home}:"]
+    assert [line.split()[0] for line in lines[-5:]] == [f"{home}:", "zeus", "rig", f"{RAM}:", "rig"]
+    assert max(map(len, lines)) <= 100

@@ -32,6 +32,10 @@ def test_a_mapping_given_as_text_fails_only_after_the_whole_preparation() -> Non
 def test_a_misspelt_variable_is_ignored_silently() -> None:
     found = variables.problems({"survivor_npz_skip_rig": ["rig-6600"]}, OPTIONS)
     assert found == ["survivor_npz_skip_rig: unknown variable; did you mean survivor_npz_skip_rigs?"]
+    for name in ("banana", "colour", "user", "dir"):  # each looked like some other, because of the prefix
+        assert variables.problems({f"survivor_npz_{name}": 1}, OPTIONS) == [
+            f"survivor_npz_{name}: unknown variable."
+        ]
     defaults = {name: option.get("default") for name, option in OPTIONS.items() if "default" in option}
     assert variables.problems(defaults, OPTIONS) == []
 

@@ -214,10 +214,17 @@ def clean(module: str, result: Mapping[str, Any]) -> dict[str, Any]:
     return {**fitted, **{key: kept[key] for key in (*_KEPT_BY_ANSIBLE, "diff") if key in kept}}
 
 
+# What Ansible and ssh write around the reason.
+_NOISE = re.compile(
+    r"Data could not be sent to remote host \S+ Make sure this host can be reached over ssh: "
+    r"|Failed to connect to the host via ssh: |@{2,}\s*"
+)
+
+
 def readable(message: Any) -> str:
     """A message in one line."""
     text = re.sub(r"^(Task failed: |Action failed: )+", "", " ".join(str(message or "").split()))
-    return text.split(" See stdout/stderr for the exact error")[0]
+    return _NOISE.sub("", text.split(" See stdout/stderr for the exact error")[0])
 
 
 def steers(result: Any) -> list[str]:
@@ -243,7 +250,8 @@ def why_no_answer(result: Any, needs: str = "") -> str | None:
     if result.get("failed"):
         if "timed out" in message.lower() or "timeout" in message.lower():
             return (
-                f"no answer in time ({message}): a hung disk or a stuck process? Check dmesg and `df` there."
+                f"no answer in time ({message.rstrip('.')}): a hung disk or a stuck process? Check dmesg "
+                "and `df` there."
             )
         if "interpreter" in message and "not found" in message:
             message += " Install Python 3.9 or newer there, or name it with ansible_python_interpreter."
@@ -254,24 +262,30 @@ def why_no_answer(result: Any, needs: str = "") -> str | None:
 _SSH_ADVICE = (
     (
         ("identification has changed",),
-        "its SSH host key has changed: the host was reinstalled, or another machine answers. Compare the "
+        "Its SSH host key has changed: the host was reinstalled, or another machine answers. Compare the "
         "fingerprint at the host itself, then remove the old key: ssh-keygen -R ADDRESS",
     ),
     (
         ("host key verification failed", "no ed25519 host key is known", "host key is known for"),
-        "its SSH host key is not known here. Compare the fingerprint at the host itself and accept it by "
+        "Its SSH host key is not known here. Compare the fingerprint at the host itself and accept it by "
         "connecting once: ssh ADDRESS",
     ),
     (
+        ("failed to create temporary directory", "failed to set permissions on the temporary"),
+        "The login works, but its user can't write to ~/.ansible/tmp: check that directory's owner and mode, and "
+        "whether the disk is full or read-only (df -h ~)",
+    ),
+    (
         ("permission denied", "authentication"),
-        "the login was refused: check ansible_user and that its SSH key is in the host's authorized_keys",
+        "The login was refused: check ansible_user and that its SSH key is in the host's authorized_keys",
     ),
 )
 
 
 def unreachable(message: str) -> str:
     """What to do about a host that could not be reached."""
+    found = f"unreachable ({message.rstrip('.')})"
     for marks, advice in _SSH_ADVICE:
         if any(mark in message.lower() for mark in marks):
-            return f"unreachable: {advice}. ({message})"
-    return f"unreachable ({message}). Power it on or fix its network"
+            return f"{found}. {advice}"
+    return f"{found}. Power it on or fix its network"

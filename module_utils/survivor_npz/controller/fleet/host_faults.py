@@ -61,7 +61,7 @@ def _directory_faults(directory: Answer, options: Mapping[str, Any]) -> Iterable
     if blocks:
         yield f"directory {path} can't exist: {blocks} is not a directory. Move it away, then run again."
     elif not directory["exists"] and path in options["homes"]:
-        yield f"directory {path} is missing. If survivor_npz_pipeline_dir is right, create it, then run again."
+        yield f"directory {path} is missing. Is survivor_npz_pipeline_dir right? If so, create it, then run again."
     elif not directory["writable"]:
         what = "" if directory["exists"] else f"{path} is missing and can't be made, as "
         yield (
@@ -100,10 +100,11 @@ def _file_faults(file: Answer, options: Mapping[str, Any], user: str) -> Iterabl
     if not file["exists"] and is_json:
         yield f"{file['path']} is missing. Run Step 1 (window_optimizer.py) first."
     elif not file["exists"]:
-        yield f"{file['path']} is missing: Step 2.5 needs it."
+        variable = "survivor_npz_scorer" if file["name"] == options["scorer"] else "survivor_npz_scorer_needs"
+        yield f"{file['path']} is missing, and Step 2.5 needs it. Put it there, or correct {variable}."
     elif not file["readable"]:
         # No more is asked of the script: one that isn't executable is given to bash.
-        yield f"{file['path']} is not readable for {user}."
+        yield f"{file['path']} is not readable for {user}. Change its mode or owner, then run again."
 
 
 def _source_faults(look: Answer, options: Mapping[str, Any]) -> Iterable[str]:
@@ -131,11 +132,15 @@ def _source_faults(look: Answer, options: Mapping[str, Any]) -> Iterable[str]:
 def host_faults(look: Answer, options: Mapping[str, Any], coordinator: bool) -> list[str]:
     """Whatever one look at a host tells of what would stop the run there."""
     if tuple(int(part) for part in look["python"].split(".")[:2]) < PYTHON_FLOOR:
-        return [f"{look['executable']} is Python {look['python']}; 3.9 or newer is needed."]
+        return [
+            f"{look['executable']} is Python {look['python']}; 3.9 or newer is needed. Install it, or name another "
+            "one with ansible_python_interpreter."
+        ]
     found = []
     if abs(look["skew"]) > options["skew"]:
         found.append(
-            f"its clock is {look['skew']:+.0f} s off the controller's. Set the clock (NTP), then run again."
+            f"its clock is {abs(look['skew']):.0f} s {'ahead of' if look['skew'] > 0 else 'behind'} the "
+            "controller's. Set the clock (NTP), then run again."
         )
     found += _account_faults(look)
     main = look["copies"][0]
@@ -153,11 +158,12 @@ def host_faults(look: Answer, options: Mapping[str, Any], coordinator: bool) -> 
         found += _file_faults(file, options, look["user"])
     missing = [name for name, version in look["libraries"].items() if version is None]
     if missing:
+        python, venv = look["executable"], f"{look['directory']}/.venv-survivor-npz"
+        # Ansible takes an interpreter's path as it is, without ~; and a new environment has neither library.
         found.append(
-            f"{look['executable']} lacks {' and '.join(missing)}. Install: "
-            f"{look['executable']} -m pip install {' '.join(missing)}. If pip refuses (externally managed): "
-            f"python3 -m venv ~/survivor-npz && ~/survivor-npz/bin/pip install {' '.join(missing)}, then set "
-            "ansible_python_interpreter to ~/survivor-npz/bin/python."
+            f"{python} lacks {' and '.join(missing)}. Install: {python} -m pip install {' '.join(missing)}. If pip "
+            f"refuses (externally managed): {python} -m venv {venv} && {venv}/bin/pip install numpy orjson, then set "
+            f"ansible_python_interpreter to {venv}/bin/python. On Debian and Ubuntu this needs python3-venv."
         )
     return found + list(_source_faults(look, options))
 

@@ -9,16 +9,15 @@ from ansible.module_utils.survivor_npz.controller.fleet import goal as goals
 from ansible.module_utils.survivor_npz.controller.fleet.looks import Answer, short
 from ansible.module_utils.survivor_npz.controller.fleet.membership import Team
 from ansible.module_utils.survivor_npz.controller.fleet.plan import plan
-from ansible.module_utils.survivor_npz.controller.fleet.preflight import looks_of, warnings
+from ansible.module_utils.survivor_npz.controller.fleet.preflight import busy, looks_of, warnings
 from ansible.module_utils.survivor_npz.controller.fleet.preflight import preflight as faults_of
 
 # What stands in the row of a host that nobody looked at.
 LEFT_OUT, LIMITED, SILENT = "left out", "not checked (--limit)", "no answer"
 
 
-def _row(host: str, copy: Answer, reference: str | None, now: float) -> dict[str, Any]:
+def _row(host: str, copy: Answer, reference: str | None, made: int | None, now: float) -> dict[str, Any]:
     previous, sha256 = copy.get("previous") or {}, copy["sha256"]
-    made = copy.get("source_mtime_ns") or copy.get("mtime_ns")
     return {
         "host": host,
         "copy": copy["path"],
@@ -32,6 +31,13 @@ def _row(host: str, copy: Answer, reference: str | None, now: float) -> dict[str
         "previous": previous.get("sha256"),
         "fault": copy.get("fault") or copy.get("error"),
     }
+
+
+def _made(looks: Mapping[str, Answer]) -> dict[str, int | None]:
+    """By SHA-256, the mtime of the JSON that an NPZ was made from; the first NPZ's own if no sidecar records it."""
+    copies = [copy for look in looks.values() for copy in look["copies"] if copy["sha256"]]
+    copies.sort(key=lambda copy: copy.get("source_mtime_ns") is None)
+    return {copy["sha256"]: copy.get("source_mtime_ns") or copy.get("mtime_ns") for copy in reversed(copies)}
 
 
 def _goal(look: Answer | None, decision: Any, convert: str) -> dict[str, Any] | None:
@@ -65,7 +71,7 @@ def _actions(
 
 
 def _refusals(found: Mapping[str, Sequence[str]]) -> list[str]:
-    return [f"refuse, because of {host}: {fault}" for host, faults in found.items() for fault in faults]
+    return [f"refuse: {host}: {fault}" for host, faults in found.items() for fault in faults]
 
 
 def status(
@@ -83,6 +89,7 @@ def status(
 
     Returns:
         `copies` (a row for each copy; ages in seconds), `would` (sentences: what step25.yml would do now),
+        `refuses` (whether it would refuse for another reason than a running Step 2.5),
         `faults` by host, `warnings`, `run` (of Step 2.5), `same` (whether every required or existing copy
         has the coordinator's bytes), `reason`.
     """
@@ -92,9 +99,9 @@ def status(
     asked = {host: answers.get(host) for host in hosts if host not in limited}
     found = faults_of(asked, lead, options) if lead else {}
     looks, silent = looks_of(asked, lead)
-    main = looks[lead]["copies"][0] if lead in looks else None
+    main, made = looks[lead]["copies"][0] if lead in looks else None, _made(looks)
     rows = [
-        _row(host, copy, main["sha256"] if main else None, options["now"])
+        _row(host, copy, main["sha256"] if main else None, made.get(copy["sha256"]), options["now"])
         for host, look in looks.items()
         for copy in look["copies"]
     ]
@@ -106,7 +113,7 @@ def status(
     if goal is not None and lead:
         would += _actions(looks, lead, goal, options)
     elif isinstance(decision, Mapping) and decision.get("failed") and not found.get(str(lead)):
-        would.append(f"refuse, because of {lead}: {' '.join(str(decision.get('msg')).split())}")
+        would.append(f"refuse: {lead}: {' '.join(str(decision.get('msg')).split())}")
     if limited:
         would.append(f"not known for {', '.join(limited)}: not checked (--limit)")
     wanted = [
@@ -114,13 +121,20 @@ def status(
         for row in rows
         if row["present"] != LEFT_OUT and (row["present"] != "absent" or row.get("required"))
     ]
+    run = (looks[lead].get("run") if lead in looks else None) or {}
+    warned = warnings(looks, str(lead), options["addresses"])
+    warned += foreign(looks.get(lead) if lead else None, decision)
+    if goal is not None and options["for_run"]:
+        warned += goals.sample_warnings(goal["survivor_count"], options["scorer_args"])
+    # While Step 2.5 runs nothing is wrong.
+    excused = f"refuse: {lead}: {busy(run, options['busy'])}" if run.get("running") else None
     return {
         "copies": rows,
         "would": would,
+        "refuses": any(line.startswith("refuse: ") and line != excused for line in would),
         "faults": found,
-        "warnings": warnings(looks, str(lead), options["addresses"])
-        + foreign(looks.get(lead) if lead else None, decision),
-        "run": (looks[lead].get("run") if lead in looks else None) or {},
+        "warnings": warned,
+        "run": run,
         "same": bool(wanted) and all(row.get("same") for row in wanted),
         "reason": goal["reason"] if goal else None,
     }

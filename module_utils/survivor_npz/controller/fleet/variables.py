@@ -53,7 +53,7 @@ def options_of(specs: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 def _format(name: str, value: Any, kind: str) -> str | None:
     if kind == "list" and isinstance(value, str) and (name not in WORDS or set(value) & set(WORDS[name])):
         example = json.dumps({name: value.split()}, ensure_ascii=False)
-        return f"{name} is one text, and a list is needed: -e '{example}'"
+        return f"{name} must be a list: -e '{example}'."
     if kind == "dict" and not isinstance(value, Mapping):
         example = json.dumps({name: {"NAME": "value"}})
         return f"{name} must be a mapping: -e '{example}'"
@@ -105,8 +105,10 @@ def problems(values: Mapping[str, Any], known: Options) -> list[str]:
     found = []
     for name, value in sorted(values.items()):
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1, CLOSE)
-            found.append(f"{name}: unknown variable{f'; did you mean {near[0]}?' if near else '.'}")
+            # All names begin alike.
+            names = [one.removeprefix(PREFIX) for one in known]
+            near = difflib.get_close_matches(name.removeprefix(PREFIX), names, 1, CLOSE)
+            found.append(f"{name}: unknown variable{f'; did you mean {PREFIX}{near[0]}?' if near else '.'}")
             continue
         kind = str(known[name].get("type", "str"))
         if name == "survivor_npz_mode":
