@@ -24,6 +24,11 @@ from ansible.module_utils.survivor_npz.controller.fleet.guard import guard
 from ansible.module_utils.survivor_npz.controller.fleet.membership import Team
 
 
+def _members(groups: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+    """Hosts and the groups that they join, as `add_host` takes them."""
+    return [{"name": host, "groups": joined} for host, joined in groups.items()]
+
+
 class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
     """Take the decision that the task names as `phase`; the role's tasks show the options of each."""
 
@@ -61,8 +66,6 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
             return {"failed": True, "changed": False, "msg": str(stop), "report": self._report}
         return {"changed": False, "report": self._report, **found}
 
-    # -- what was registered -------------------------------------------------------------------------------
-
     def _registered(self, hosts: list[str], *names: str) -> tuple[dict[str, Any], ...]:
         return registered(self._vars, hosts, *names)
 
@@ -99,8 +102,6 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
             known.update(self._vars["hostvars"].raw_get(host))
             return self._templar.copy_with_new_env(available_variables=known).template(known[name])
 
-    # -- phases --------------------------------------------------------------------------------------------
-
     def _guard(self) -> dict[str, Any]:
         found = guard(self._vars, self._args, ROOT / "playbooks", self._evaluate)
         self._report.update(found.pop("report"))
@@ -119,8 +120,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         self._report["warnings"] = preflight.warnings(looks, str(team.coordinator), options["addresses"])
         self._report["running"] = bool((looks.get(str(team.coordinator), {}).get("run") or {}).get("running"))
         if found:
-            who = ", ".join(found)
-            raise Stop("preflight", f"Faults on {who}; nothing was changed on any host.", found)
+            raise Stop("preflight", f"Faults on {', '.join(found)}; nothing was changed on any host.", found)
         return {}
 
     def _plan(self) -> dict[str, Any]:
@@ -148,16 +148,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         goal = goals.from_previous(str(team.coordinator), answers, options["json"])
         if "refused" in goal:
             raise Stop("rollback", f"{goal['refused']} No host was changed.")
-        made = goal["source_mtime_ns"]
-        self._report["rollback"] = {
-            "sha256": goal["sha256"],
-            "survivor_count": goal["survivor_count"],
-            "age": round(time.time() - made / 1e9) if made else None,
-            "replaced": goal["replaces"],
-            "stays": goal["stays"],
-            "json": options["json"],
-            "done": not options["check"],
-        }
+        self._report["rollback"] = goals.rollback(goal, options["json"], not options["check"])
         return self._planned(team, answers, goal, options, [])
 
     def _planned(
@@ -185,17 +176,6 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
                 f"{', '.join(found)} can't take part; nothing live was changed on any host.",
                 found,
             )
-        members = {
-            host: ["survivor_npz_differ"] for host, part in parts.items() if part["changes"] or part["open"]
-        }
-        differ = list(members)
-        receivers = [host for host, part in parts.items() if part["receive"] and not check]
-        for host in receivers:
-            members[host].append("survivor_npz_receive")
-        if differ and not check:
-            members.setdefault(lead, []).append("survivor_npz_switching")
-        if receivers:
-            members.setdefault(goal.get("holder") or lead, []).append("survivor_npz_sending")
         parcel = os.path.join(constants.DEFAULT_LOCAL_TMP, "survivor_npz", f"{goal['sha256']}.npz")
         carried = {name: goal.get(name) for name in ("sha256", "sha1", "path", "pin")} | {"parcel": parcel}
         return {
@@ -203,7 +183,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
             "parts": parts,
             "members": [
                 {"name": host, "groups": groups, "part": {**parts[host], "goal": carried}}
-                for host, groups in members.items()
+                for host, groups in plan.groups(parts, goal, lead, check).items()
             ],
         }
 
@@ -212,27 +192,16 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         hosts = [host for host, part in parts.items() if part["receive"]]
         found = proof.received(dict.fromkeys(hosts) | self._registered(hosts, "received")[0])
         if found:
-            self._stop_at_barrier(found)
+            raise Stop("barrier", proof.not_ready(found), found)
         return {}
-
-    def _stop_at_barrier(self, found: dict[str, list[str]]) -> None:
-        who = ", ".join(found)
-        verb = "is" if len(found) == 1 else "are"
-        raise Stop("barrier", f"{who} {verb} not ready to switch. Nothing live was changed.", found)
 
     def _barrier(self) -> dict[str, Any]:
         made = self._plan_made
         answers = self._registered(list(made["parts"]), "staged")[0]
         found = proof.barrier(made["parts"], answers, made["goal"]["sha256"])
         if found:
-            self._stop_at_barrier(found)
-        cleared = [
-            host
-            for host, part in made["parts"].items()
-            if part["switch"] or part["settle"] or part["attributes"]
-        ]
-        lead, both = self._team.coordinator, ["survivor_npz_cleared", "survivor_npz_cleared_rigs"]
-        return {"members": [{"name": host, "groups": both[:1] if host == lead else both} for host in cleared]}
+            raise Stop("barrier", proof.not_ready(found), found)
+        return {"members": _members(plan.cleared(made["parts"], str(self._team.coordinator)))}
 
     def _switched(self) -> dict[str, Any]:
         team, made = self._team, self._plan_made
@@ -246,14 +215,12 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         return {
             "unswitched": found,
             "answered": proof.answered(asked, answers),
-            "members": [{"name": host, "groups": groups} for host, groups in members.items()],
+            "members": _members(members),
         }
 
     def _reverted(self) -> dict[str, Any]:
         hosts = list(self._vars["groups"]["survivor_npz_reverting"])
         return {"answered": proof.answered(hosts, self._registered(hosts, "reverted")[0])}
-
-    # -- the proof -----------------------------------------------------------------------------------------
 
     def _proof(self) -> dict[str, Any]:
         team, options, made = self._team, self._options, self._plan_made
@@ -274,36 +241,23 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
             team, results["look"], parts, results, unproven=unproven, named=named, will=will
         )
         if unswitched:
-            states = ", ".join(f"{host} {state}" for host, state in (named or {}).items())
-            raise Stop(
-                "switch",
-                f"The switch failed on {', '.join(unswitched)}, so the fleet went back. State of each host: {states}. "
-                "Fix the host, then run again.",
-                unswitched,
-            )
-        if unproven and not (self._distributes(goal) or self._plays("run")):
-            return {"proven": False, "members": []}
-        if unproven:
+            raise Stop("switch", proof.went_back(unswitched, named or {}), unswitched)
+        if unproven and (self._distributes(goal) or self._plays("run")):
             raise Stop(
                 "prove",
                 f"Not proven on {', '.join(unproven)}. Fix the host, or run without --tags so that every host is "
                 "brought to the same bytes.",
                 unproven,
             )
-        if goal["due"] and not self._plays("convert"):
+        if unproven or (goal["due"] and not self._plays("convert")):
             return {"proven": False, "members": []}
         waves = proof.waves(latest, results["look"][lead], lease)
         old = proof.too_old(waves)
-        if (
-            old
-            and options["for_run"]
-            and not options["check"]
-            and self._plays("run")
-            and not self._args.get("final")
-        ):
+        starts = options["for_run"] and not options["check"] and self._plays("run")
+        if old and starts and not self._args.get("final"):
             again = {host: ["survivor_npz_look_again"] for host in dict.fromkeys([*old, lead])}
             again[lead].append("survivor_npz_judge_again")
-            return {"proven": False, "members": [{"name": host, "groups": again[host]} for host in again]}
+            return {"proven": False, "members": _members(again)}
         proven = {
             "sha256": goal["sha256"],
             "survivor_count": goal["survivor_count"],
@@ -317,7 +271,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
             **proven,
             "proven": True,
             "npz": npz,
-            "members": [{"name": lead, "groups": ["survivor_npz_proven"]}],
+            "members": _members({lead: ["survivor_npz_proven"]}),
         }
 
     def _distributes(self, goal: Mapping[str, Any]) -> bool:
@@ -337,9 +291,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         decision = self._registered([lead], "decision")[0].get(lead) if lead in hosts else None
         options = {**options, "played": played, "now": time.time()}
         self._report["status"] = statuses.status(team, self._looks(hosts), decision, options)
-        state = self._report["status"]
-        wrong = ["step25.yml would refuse"] if state["refuses"] else []
-        wrong += [] if state["same"] else ["not every copy has the coordinator's bytes"]
+        wrong = statuses.wrong(self._report["status"])
         if wrong and options["fail_on_difference"]:
-            raise Stop("status", f"{' and '.join(wrong)} (survivor_npz_fail_on_difference).")
-        return {"same": state["same"]}
+            raise Stop("status", f"{wrong} (survivor_npz_fail_on_difference).")
+        return {"same": self._report["status"]["same"]}

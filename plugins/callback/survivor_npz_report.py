@@ -25,7 +25,6 @@ import re
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -50,7 +49,6 @@ SWITCH = "survivor_npz_switch"
 SUMMARY = "__survivor_npz_summary"  # set by the tasks of hook.yml
 COLOURS = {r"^(STOPPED|INTERRUPTED|Step 2\.5 was NOT)|\bNO\b": "red", "^WARNING": "bright purple"}
 NO_WORK = ("guard", "other")  # tasks that only look at who takes part
-WHERE_TO_LOOK = "Look at the inventory (-i; groups coordinator and rigs), --limit, --tags and --skip-tags."
 
 
 def _careful(method: Callable[..., None]) -> Callable[..., None]:
@@ -76,19 +74,6 @@ def _is_deaf(frame: Any) -> bool:
             return True
         frame = frame.f_back
     return False
-
-
-def _plain(value: Any) -> Any:
-    """`value` as plain JSON types (ansible-core hands out tagged ones)."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, (int, float)):
-        return float(value) if isinstance(value, float) else int(value)
-    return str(value)
 
 
 def _message(result: Mapping[str, Any]) -> str:
@@ -126,8 +111,6 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
         self.live: dict[str, str] = {}
         self._phase: str | None = None
         self._since = time.monotonic()
-
-    # -- what happens ----------------------------------------------------------------------------------------
 
     @_careful
     def v2_playbook_on_start(self, playbook: Any) -> None:
@@ -185,25 +168,24 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
         """Collect what belongs into the report from a result."""
         content, task = result._result, result._task
         if self._does(task, DECISION):
-            given = _plain(content.get("report") or {})
+            given = reports.plain(content.get("report") or {})
             self.sections.update({name: value for name, value in given.items() if value})
             if "options" in given:
                 self._remove_old()
         elif self._does(task, LEASE) and (content.get("refused") or {}).get("run"):
             self.sections["running"] = True
         elif self._does(task, RUN) and "verdict" in content:
-            self.sections["run"] = _plain({key: value for key, value in content.items() if key != "msg"})
+            self.sections["run"] = reports.plain(
+                {key: value for key, value in content.items() if key != "msg"}
+            )
         elif self._does(task, STOP) and content.get("message"):
             stopped = {key: content.get(key) for key in ("message", "changed")}
             if stopped["changed"] and context.CLIARGS.get("check"):
-                pid = content.get("pid", "?")
-                stopped = {
-                    "message": f"Step 2.5 (pid {pid}) would be stopped, with its children",
-                    "changed": False,
-                }
-            self.sections["stop"] = _plain(stopped)
+                what = f"Step 2.5 (pid {content.get('pid', '?')}) would be stopped, with its children"
+                stopped = {"message": what, "changed": False}
+            self.sections["stop"] = reports.plain(stopped)
         elif self._does(task, "set_fact") and SUMMARY in (content.get("ansible_facts") or {}):
-            self.sections["summary"] = _plain(content["ansible_facts"][SUMMARY])
+            self.sections["summary"] = reports.plain(content["ansible_facts"][SUMMARY])
         elif self._does(task, SWITCH):
             self._note_live(result._host.get_name(), content, task.args.get("state") == "reverted")
 
@@ -248,8 +230,6 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
             self.fatal_unreachable = True
             self._fail(result, unreachable(readable(_message(result._result))))
 
-    # -- the end ---------------------------------------------------------------------------------------------
-
     @_careful
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Print the report, write it where it was asked for; SystemExit where nothing was done at all."""
@@ -257,11 +237,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
         stopped = bool(stats.failures) or self.fatal_unreachable
         self._enter(None)
         if self.is_ours and not self.has_worked and not stopped:
+            why = f"Nothing was done: nothing of {self.playbook} ran on the fleet. {self._left_out()}"
             self._show(
-                "", f"Nothing was done: nothing of {self.playbook} ran on the fleet. {self._left_out()}"
+                "", why, *(["Step 2.5 was NOT started."] if self.playbook in reports.LAUNCHING else [])
             )
-            if self.playbook in reports.LAUNCHING:
-                self._show("Step 2.5 was NOT started.")
             raise SystemExit(2)  # Ansible's own exit code would be 0
         if self.sections or stopped:
             self._report(stopped)
@@ -273,15 +252,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
             return "--start-at-task leaves out the guard, without which nothing else runs. Run the whole playbook."
         if "always" in (context.CLIARGS.get("skip_tags") or []):
             return "--skip-tags always leaves out the guard, without which nothing else runs. Run without it."
-        return WHERE_TO_LOOK
+        return "Look at the inventory (-i; groups coordinator and rigs), --limit, --tags and --skip-tags."
 
     def _at_exit(self) -> None:
         """Report a run that a signal ended: Ansible sends no statistics then."""
-        if os.getpid() != self._pid or self._is_done or not self._signal:
-            return
-        self._is_done = True
-        self._enter(None)
-        self._report(False)
+        if os.getpid() == self._pid and self._signal and not self._is_done:
+            self._is_done = True
+            self._enter(None)
+            self._report(False)
 
     @_careful
     def _report(self, stopped: bool) -> None:
@@ -317,9 +295,4 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
         if (self.sections.get("options") or {}).get("path") == "-":
             self._display.display(json.dumps(report))  # all ASCII: nothing in it is obeyed by a terminal
         elif self._path and not report["check"]:
-            # A new file under a name that nobody can guess, never through a link.
-            handle, temp = tempfile.mkstemp(prefix=".survivor-npz-", dir=os.path.dirname(self._path) or ".")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(json.dumps(report, ensure_ascii=False) + "\n")
-                os.fchmod(file.fileno(), 0o644)
-            os.replace(temp, self._path)
+            reports.write(report, self._path)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import tempfile
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +20,28 @@ BEYOND = (
 )
 _COMMAND = re.compile(r"ansible-playbook \S+(?: -e \S+)*|-e \S+|ssh(?:-keygen -R)? \S+|fuser -v \S+")
 _OWN_KEYS = ("faults", "run", "options", "fleet", "running")
+
+
+def plain(value: Any) -> Any:
+    """`value` as plain JSON types (ansible-core hands out tagged ones)."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [plain(entry) for entry in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, (int, float)):
+        return float(value) if isinstance(value, float) else int(value)
+    return str(value)
+
+
+def write(report: Mapping[str, Any], path: str) -> None:
+    """Write the report: a new file under a name that nobody can guess, never through a link."""
+    handle, temp = tempfile.mkstemp(prefix=".survivor-npz-", dir=os.path.dirname(path) or ".")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(json.dumps(report, ensure_ascii=False) + "\n")
+        os.fchmod(file.fileno(), 0o644)
+    os.replace(temp, path)
 
 
 def age(seconds: float) -> str:

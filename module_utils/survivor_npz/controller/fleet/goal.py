@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -158,6 +159,20 @@ def from_previous(lead: str, looks: Mapping[str, Answer], json_name: str) -> dic
         "pin": pin,
         "stays": stays,
         "holder": holder if holder != lead else None,
+    }
+
+
+def rollback(goal: Mapping[str, Any], json_name: str, done: bool) -> dict[str, Any]:
+    """What the report says of a rollback; `age` is that of the JSON, in seconds."""
+    made = goal["source_mtime_ns"]
+    return {
+        "sha256": goal["sha256"],
+        "survivor_count": goal["survivor_count"],
+        "age": round(time.time() - made / 1e9) if made else None,
+        "replaced": goal["replaces"],
+        "stays": goal["stays"],
+        "json": json_name,
+        "done": done,
     }
 
 

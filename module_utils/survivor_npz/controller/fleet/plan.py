@@ -135,3 +135,27 @@ def plan(
         if trouble:
             found[host] = trouble
     return parts, found
+
+
+def groups(
+    parts: Mapping[str, Mapping[str, Any]], goal: Mapping[str, Any], coordinator: str, check: bool
+) -> dict[str, list[str]]:
+    """The groups that each host with a part joins; the playbooks tell what the hosts of a group do."""
+    found = {host: ["survivor_npz_differ"] for host, part in parts.items() if part["changes"] or part["open"]}
+    receivers = [host for host, part in parts.items() if part["receive"] and not check]
+    for host in receivers:
+        found[host].append("survivor_npz_receive")
+    if found and not check:
+        found.setdefault(coordinator, []).append("survivor_npz_switching")
+    if receivers:
+        found.setdefault(goal.get("holder") or coordinator, []).append("survivor_npz_sending")
+    return found
+
+
+def cleared(parts: Mapping[str, Mapping[str, Any]], coordinator: str) -> dict[str, list[str]]:
+    """The groups of the hosts that change something live, once the barrier holds: the coordinator is last."""
+    both = ["survivor_npz_cleared", "survivor_npz_cleared_rigs"]
+    changing = (
+        host for host, part in parts.items() if part["switch"] or part["settle"] or part["attributes"]
+    )
+    return {host: both[:1] if host == coordinator else both for host in changing}

@@ -54,6 +54,12 @@ def barrier(parts: Parts, answers: Registered, sha256: str) -> Faults:
     return found
 
 
+def not_ready(found: Faults) -> str:
+    """The message where the barrier does not open."""
+    verb = "is" if len(found) == 1 else "are"
+    return f"{', '.join(found)} {verb} not ready to switch. Nothing live was changed."
+
+
 def unswitched(hosts: list[str], answers: Registered) -> Faults:
     """Hosts that were asked to switch and have not shown that they did."""
     failed = ((host, why_no_answer(answers.get(host), "look")) for host in hosts)
@@ -184,3 +190,12 @@ def states(latest_looks: Registered, sha256: str) -> dict[str, str]:
         new = {copy["sha256"] == sha256 for copy in look["copies"] if must_be_right(copy)}
         found[host] = "mixed" if len(new) > 1 else "new" if new == {True} else "old"
     return found
+
+
+def went_back(unswitched: Faults, named: Mapping[str, str]) -> str:
+    """The message after a failed switch."""
+    each = ", ".join(f"{host} {state}" for host, state in named.items())
+    return (
+        f"The switch failed on {', '.join(unswitched)}, so the fleet went back. State of each host: {each}. "
+        "Fix the host, then run again."
+    )

@@ -148,3 +148,10 @@ def foreign(look: Answer | None, decision: Any) -> list[str]:
         main = look["copies"][0]
         found.append(f"{main['path']} ({short(main['sha256'])}) is not the NPZ that its sidecar records.")
     return found
+
+
+def wrong(state: Mapping[str, Any]) -> str:
+    """What a monitor should know; empty where all is well."""
+    found = ["step25.yml would refuse"] if state["refuses"] else []
+    found += [] if state["same"] else ["not every copy has the coordinator's bytes"]
+    return " and ".join(found)
