@@ -149,8 +149,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         lines, quiet = Lines(), self._args["quiet"]
         offset = -self._args["backlog"] if self._args["follow"] else 0
         said, pending, cut = time.monotonic(), False, False
-        rigs = RigWatch(places(self._vars))
-        rigs.start()
+        rigs = RigWatch(places(self._vars)).start()
         while True:
             due = said + self._args["sign_of_life"] - time.monotonic()
             wait = QUIET_WAIT if quiet else 0.3 if pending else max(0.0, min(WAIT, due))

@@ -42,10 +42,11 @@ class RigWatch:
         self._answered: dict[str, bool] = {}
         self._news: collections.deque[str] = collections.deque()
 
-    def start(self) -> None:
+    def start(self) -> RigWatch:
         """Look now and every minute."""
         if self._rigs:
             threading.Thread(target=self._watch, daemon=True).start()
+        return self
 
     def _watch(self) -> None:
         while True:
