@@ -10,8 +10,9 @@ WIDTH = 200  # characters of one of the last lines; the log has all
 # What the pipeline's script, or the interpreter, writes of a conversion of its own.
 _CONVERTING = ("NPZ Conversion Required", "NPZ conversion failed", "convert_survivors_to_binary")
 _CONVERTED = (
-    "The script tried to convert by itself, as it does where the JSON is newer than the NPZ: the JSON changed after the "
-    "proof. Wait until Step 1 has ended, then run playbooks/step25.yml again: it converts, distributes and proves first."
+    "The script tried to convert by itself, as it does where the JSON is newer than the NPZ: the JSON changed after "
+    "the proof. Wait until Step 1 has ended, then run playbooks/step25.yml again, which converts, distributes and proves "
+    "first."
 )
 _BAD = ("failed", "timeout", "stopped", "refused", "lost")
 _OF_THE_RUN = ("pid", "start", "log", "exit_code", "elapsed", "log_cut", "creates")
