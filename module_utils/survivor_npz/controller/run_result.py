@@ -11,7 +11,7 @@ WIDTH = 200  # characters of one of the last lines; the log has all
 _CONVERTING = ("NPZ Conversion Required", "NPZ conversion failed", "convert_survivors_to_binary")
 _CONVERTED = (
     "The script tried to convert by itself, as it does where the JSON is newer than the NPZ: the JSON changed after "
-    "the proof. Wait until Step 1 has ended, then run playbooks/step25.yml again, which converts, distributes and proves "
+    "the proof. Wait until Step 1 has ended, then run playbooks/step25.yml again: it converts, distributes and proves "
     "first."
 )
 _BAD = ("failed", "timeout", "stopped", "refused", "lost")
