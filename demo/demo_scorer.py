@@ -1,4 +1,4 @@
-"""DEMO of Step 2.5: opens every demo host's NPZ and searches scoring weights over its match arrays."""
+"""DEMO of Step 2.5: searches scoring weights over the match arrays on every demo host's RAM disk, as workers do."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 NPZ = "bidirectional_survivors_binary.npz"
+RAM_DISK = "-ramdisk"
 JSON = "bidirectional_survivors.json"
 FEATURES = ("forward_matches", "reverse_matches", "intersection_ratio", "survivor_overlap_ratio")
 
@@ -49,7 +50,8 @@ def main() -> int:
     args = parser.parse_args()
 
     print("=== DEMO Step 2.5: this is not the pipeline's scorer ===")
-    fleet = {os.path.basename(os.path.dirname(path)): path for path in sorted(glob.glob(f"../*/{NPZ}"))}
+    copies = sorted(glob.glob(f"../*{RAM_DISK}/{NPZ}"))
+    fleet = {os.path.basename(os.path.dirname(path))[: -len(RAM_DISK)]: path for path in copies}
     start = time.perf_counter()
     with open(JSON, encoding="utf-8") as file:
         count = len(json.load(file))

@@ -19,6 +19,8 @@ from ansible.utils.display import Display
 
 # Modules find the package through the setting `module_utils`; a plugin needs its path.
 ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[2] / "module_utils"))
+from ansible.module_utils.survivor_npz.controller.report import BEYOND
+from ansible.module_utils.survivor_npz.controller.rig_watch import RigWatch, places
 from ansible.module_utils.survivor_npz.controller.run_result import told
 from ansible.module_utils.survivor_npz.controller.screen import Lines, clock
 
@@ -28,9 +30,6 @@ BATCH = 500  # lines in one message to the screen
 HALF_ANSWERS, START_PATIENCE, START_GRACE = 5, 60.0, 4.0
 PAUSE, WAIT, QUIET_WAIT = 0.5, 5.0, 10.0  # seconds: between pieces of output; for output at the host
 SETTLED = 0.15  # seconds of silence after which a line without an end is shown
-LEFT_RUNNING = (
-    "What the script started on other hosts over SSH was not stopped; check those hosts for leftover workers."
-)
 
 
 def _keep_screen() -> int:
@@ -150,6 +149,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         lines, quiet = Lines(), self._args["quiet"]
         offset = -self._args["backlog"] if self._args["follow"] else 0
         said, pending, cut = time.monotonic(), False, False
+        rigs = RigWatch(places(self._vars)).start()
         while True:
             due = said + self._args["sign_of_life"] - time.monotonic()
             wait = QUIET_WAIT if quiet else 0.3 if pending else max(0.0, min(WAIT, due))
@@ -159,6 +159,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 return self._result(self._run, "lost", answer.get("msg", ""))
             data, now = base64.b64decode(answer["data"]), answer["elapsed"]
             offset = answer["offset"]
+            self._show([f"[{clock(now)}] {text}" for text in rigs.news()])
             if not quiet:
                 out = list(lines.feed(data, offset - len(data), answer["times"], now))
                 settled = answer["silent"] >= SETTLED and offset >= answer["size"]
@@ -295,4 +296,4 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if answer.get("failed"):
             return self._say(f"{answer.get('msg')}. Run playbooks/stop.yml.")
         log = f" Its log: {answer['log']}." if "log" in answer else ""
-        return self._say(f"{answer['message']} on {self._host}, with all its children.{log} {LEFT_RUNNING}")
+        return self._say(f"{answer['message']} on {self._host}, with all its children.{log} {BEYOND}")

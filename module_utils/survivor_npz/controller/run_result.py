@@ -7,6 +7,13 @@ from typing import Any, Dict
 from ansible.module_utils.survivor_npz.controller.screen import harmless
 
 WIDTH = 200  # characters of one of the last lines; the log has all
+# What the pipeline's script, or the interpreter, writes of a conversion of its own.
+_CONVERTING = ("NPZ Conversion Required", "NPZ conversion failed", "convert_survivors_to_binary")
+_CONVERTED = (
+    "The script tried to convert by itself, as it does where the JSON is newer than the NPZ: the JSON changed after "
+    "the proof. Wait until Step 1 has ended, then run playbooks/step25.yml again: it converts, distributes and proves "
+    "first."
+)
 _BAD = ("failed", "timeout", "stopped", "refused", "lost")
 _OF_THE_RUN = ("pid", "start", "log", "exit_code", "elapsed", "log_cut", "creates")
 
@@ -46,5 +53,6 @@ def told(answer: Dict[str, Any], verdict: str, message: str, starts: bool) -> Di
 def _failure(text: str, source: Dict[str, Any], tail: list[str]) -> str:
     """What an operator needs after a run that failed: why, the log, and the last lines of the output."""
     log = [f"Log: {source['log']}"] if source.get("log") else []
+    log += [_CONVERTED] if any(mark in line for line in tail for mark in _CONVERTING) else []
     lines = ["The last lines of its output:", *(f"  {line[:WIDTH]}" for line in tail)] if tail else []
     return "\n".join([text, *log, *lines])

@@ -1,4 +1,4 @@
-"""All protections, in the order of the converter, the fleet, the launch."""
+"""All protections, in the order of the converter, the fleet, the launch, the pipeline."""
 
 from __future__ import annotations
 
@@ -8,5 +8,6 @@ from protections import Protection
 from protections.converting import CONVERTING
 from protections.distributing import DISTRIBUTING
 from protections.launching import LAUNCHING
+from protections.pipeline import PIPELINE
 
-PROTECTIONS: Tuple[Protection, ...] = CONVERTING + DISTRIBUTING + LAUNCHING
+PROTECTIONS: Tuple[Protection, ...] = CONVERTING + DISTRIBUTING + LAUNCHING + PIPELINE

@@ -261,3 +261,21 @@ def test_sizes_of_a_full_disk_were_unreadable() -> None:
     full = a_look(a_copy(directory=a_directory(free=4096)))
     (fault,) = host_faults.room_faults(full, 98_172_000, "d" * 64)
     assert "has 4.1 kB free, the staged NPZ needs 98.2 MB" in fault
+
+
+def test_workers_died_because_the_rigs_had_old_code() -> None:
+    """24 of 25 died in argparse; only the NPZ was compared."""
+    lead = {"same_files": {"scorer.py": "a" * 64, "utils/io.py": "b" * 64}}
+    answers = looks(a_look(same_files={"scorer.py": "c" * 64, "utils/io.py": None}), **lead)
+    found = preflight.preflight(answers, "zeus", OPTIONS)
+    assert list(found) == ["rig"], found
+    assert found["rig"][0].startswith("scorer.py differs from zeus's (survivor_npz_same_files)")
+    assert found["rig"][1].startswith("utils/io.py is missing")
+    answers["rig"]["same_files"] = dict(lead["same_files"])
+    assert preflight.preflight(answers, "zeus", OPTIONS) == {}
+    answers["zeus"]["same_files"]["scorer.py"] = None
+    assert "scorer.py (survivor_npz_same_files) is missing here" in found_on_zeus(answers)
+
+
+def found_on_zeus(answers: dict[str, Any]) -> str:
+    return " ".join(preflight.preflight(answers, "zeus", OPTIONS)["zeus"])

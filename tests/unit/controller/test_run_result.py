@@ -57,3 +57,12 @@ def test_a_verdict_that_nobody_gave(answer: dict[str, Any], verdict: str) -> Non
     found = told(answer, "", "", True)
     assert (found["verdict"], found["started"]) == (verdict, "run" in answer)
     assert told(answer, "", "", False)["started"] is False, "a follower starts nothing"
+
+
+def test_a_script_that_died_of_its_own_conversion_left_the_operator_in_the_dark() -> None:
+    tail = ["NPZ Conversion Required", "python3: can't open file 'convert_survivors_to_binary.py'"]
+    record = {"verdict": "failed", "message": "Step 2.5 failed: exit code 1", "tail": tail}
+    found = told({"record": record, "run": "r"}, "", "", True)
+    assert "The script tried to convert by itself" in found["msg"]
+    found = told({"record": {**record, "tail": ["Traceback"]}, "run": "r"}, "", "", True)
+    assert "by itself" not in found["msg"]

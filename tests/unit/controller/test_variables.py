@@ -78,3 +78,9 @@ def test_a_mode_that_all_may_read_is_one(mode: str) -> None:
 @pytest.mark.parametrize("mode", [644, 420, "0666", "0o644", "u=rw", "06444", "0644\n", ""])
 def test_a_mode_that_means_another_one_or_that_all_may_write(mode: Any) -> None:
     assert "octal mode in quotes" in variables.problems({"survivor_npz_mode": mode}, OPTIONS)[0]
+
+
+@pytest.mark.parametrize("value", [["--dry-run"], ["100", "--dry-run"]])
+def test_dry_run_became_a_number_of_trials(value: list[str]) -> None:
+    (found,) = variables.problems({"survivor_npz_scorer_args": value}, OPTIONS)
+    assert "ansible-playbook --check" in found
