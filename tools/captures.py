@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Draw docs/captures/*.svg: what the demo shows on a real terminal of 100 columns (`make captures`)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Deliberate errors, and the final lines that an operator reads: tests/golden/, reviewed by eye."""
 
 from __future__ import annotations
