@@ -192,6 +192,7 @@ code:
   sample: json_truncated
 """
 
+import datetime
 import os
 import traceback
 from typing import Any
@@ -223,13 +224,23 @@ class _Module(AnsibleModule):  # type: ignore[misc] # Ansible ships no types
         return result
 
 
+def _moment(mtime_ns: int | None) -> str | None:
+    """An mtime in UTC, with all its digits."""
+    if mtime_ns is None:
+        return None
+    seconds, rest = divmod(mtime_ns, 10**9)
+    whole = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    return f"{whole:%Y-%m-%d %H:%M:%S}.{rest:09d} UTC"
+
+
 def _diff(outcome: api.Outcome, attributes: dict[str, Any]) -> dict[str, Any]:
-    names = ("npz_sha256", "npz_mtime_ns", "survivor_count")
-    before = dict(zip(names, (outcome.live_sha256, outcome.live_mtime_ns, outcome.live_count)))
+    names = ("npz_sha256", "npz_mtime", "survivor_count")
+    source_time = _moment(outcome.source["mtime_ns"])
+    before = dict(zip(names, (outcome.live_sha256, _moment(outcome.live_mtime_ns), outcome.live_count)))
     after = before
     if outcome.changed or outcome.staged:
-        after = dict(zip(names, (outcome.sha256, outcome.source["mtime_ns"], outcome.survivor_count)))
-    header = f"{outcome.dest} ({outcome.reason}: {outcome.why}; JSON mtime_ns {outcome.source['mtime_ns']})"
+        after = dict(zip(names, (outcome.sha256, source_time, outcome.survivor_count)))
+    header = f"{outcome.dest} ({outcome.reason}: {outcome.why}; JSON of {source_time})"
     return {
         "before_header": header,
         "after_header": header,

@@ -46,7 +46,7 @@ def _default(option: dict[str, Any]) -> str:
 def variables() -> str:
     """The page of all role variables."""
     specs = yaml.safe_load((ROOT / "roles/survivor_npz/meta/argument_specs.yml").read_text(encoding="utf-8"))
-    options = specs["argument_specs"]["main"]["options"]
+    options = {**specs["argument_specs"]["main"]["options"], **specs["argument_specs"]["hook"]["options"]}
     lines = [
         "# Role variables",
         "",

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Deliberate errors played on a fleet, and the final lines that an operator reads: tests/golden/."""
 
 from __future__ import annotations

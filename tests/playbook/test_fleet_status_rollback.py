@@ -55,6 +55,11 @@ def test_rollback_brings_the_previous_npz_everywhere_and_pins_it(tmp_path: Path)
     assert fleet.run("prepare.yml").rc == 0
     second = fleet.sha256("zeus")
     (fleet.dir("rig-6600b") / ".bidirectional_survivors_binary.npz.previous").unlink()
+    task = {"import_role": {"name": "survivor_npz", "tasks_from": "rollback"}}
+    own = {"hosts": "all", "gather_facts": False, "tasks": [task]}
+    (tmp_path / "inventory.own.yml").write_text(json.dumps([own]))
+    run = fleet.run(str(tmp_path / "inventory.own.yml"), "--check")
+    assert (run.rc, run.changed) == (0, ["rig-6600", "rig-6600b", "zeus"]), run.out
     before = fleet.tree()
     dry = fleet.run("rollback.yml", check=True)
     assert (dry.rc, fleet.tree()) == (0, before), dry.out

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Compare final lines with those that were reviewed by eye: tests/golden/*.txt.
 
 GOLDEN=write pytest … writes them anew; review the difference before committing it.

@@ -94,3 +94,22 @@ def test_host_keys_are_checked() -> None:
     assert not re.search(
         r"StrictHostKeyChecking|UserKnownHostsFile|host_key_checking = False", "\n".join(shipped)
     )
+
+
+ENTRIES = ("main", "prepare", "status", "rollback", "run", "follow", "stop", "hook")
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_an_entry_point_was_missing_from_ansible_doc(name: str) -> None:
+    entry = load("meta/argument_specs.yml")["argument_specs"][name]
+    assert entry["short_description"] and entry["options"]
+    assert (ROLE / "tasks" / f"{name}.yml").exists()
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "plugins" / "action").glob("*.py")), ids=lambda path: path.stem
+)
+def test_a_task_of_the_role_had_no_page_in_ansible_doc(path: Path) -> None:
+    text = (ROOT / "library" / path.name).read_text()
+    assert all(f"{part} = r" in text for part in ("DOCUMENTATION", "EXAMPLES", "RETURN"))
+    assert "the same" not in text.partition("RETURN = r")[2].split('"""')[1], "each entry says what it is"

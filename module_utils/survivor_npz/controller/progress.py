@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One line on a terminal while a task is slow: what runs, for how long, and which hosts have not answered."""
 
 from __future__ import annotations

@@ -140,9 +140,10 @@ def lines(report: Mapping[str, Any], live: Mapping[str, str], decided: bool = Fa
     found += [f"note: {note}" for note in (report.get("convert") or {}).get("notes", [])]
     if report["seconds"]:
         spent = ", ".join(
-            f"{phase} {seconds}" for phase, seconds in report["seconds"].items() if seconds >= 0.1
+            f"{phase}\xa0{seconds}" for phase, seconds in report["seconds"].items() if seconds >= 0.1
         )
-        found += textwrap.wrap(f"Seconds: {spent}.", 100, subsequent_indent="  ") if spent else []
+        folded = textwrap.wrap(f"Seconds: {spent}.", 100, subsequent_indent="  ") if spent else []
+        found += [line.replace("\xa0", " ") for line in folded]
     if report.get("stop"):
         found += [
             f"{report['stop']['message'].rstrip('.')}.",

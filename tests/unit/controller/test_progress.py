@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A slow task showed nothing for minutes; and a line that is rewritten must not spoil anything else."""
 
 from __future__ import annotations
