@@ -98,7 +98,7 @@ captures: $(VENV)/runtime ## Draw docs/captures/: what the demo shows on a real 
 .PHONY: torture
 torture: $(VENV)/dev ## Every crash point, random kills, mutated inputs, the whole truth table
 	@pytest -m "slow or not slow" --timeout=7200 tests/torture $(ARGS)
-	@pytest -n 2 -m slow --timeout=600 tests/playbook tests/unit/test_readme.py $(ARGS)
+	@pytest -n 2 -m slow --timeout=600 tests/playbook tests/pages/test_readme.py $(ARGS)
 
 .PHONY: red
 red: $(VENV)/dev ## Take each protection of docs/incidents.md out, and see its test fail (part of torture)

@@ -46,7 +46,7 @@ hosts-clean: ## Remove test hosts, their images and their cache
 	@$(TEST_HOSTS) clean
 
 # The oldest numpy and orjson that we support, with their own lock file.
-OLDEST := $(wildcard tests/unit/test_convert*.py tests/unit/test_property*.py tests/unit/test_schema*.py tests/module/test_convert*.py)
+OLDEST := tests/unit/convert $(wildcard tests/unit/npz/test_schema*.py tests/module/test_convert*.py)
 .PHONY: test-oldest
 test-oldest: .cache/oldest/stamp ## The converter's tests with the oldest supported numpy and orjson
 	@.cache/oldest/bin/python -m pytest -p no:cacheprovider -n 2 $(OLDEST) $(ARGS)

@@ -1,7 +1,7 @@
 """What protects against each failure of docs/incidents.md, how to take it out, and the test that then fails.
 
 `make red` takes them out one by one, on a copy of the checkout. An edit's old text must stand in its place
-exactly once, so the table can't rot unseen: tests/unit/test_incident_map.py looks in every `make test`.
+exactly once, so the table can't rot unseen: tests/pages/test_incident_map.py looks in every `make test`.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ CONVERTING = (
                 "        if not whys:\n            import numpy as np\n",
             ),
         ),
-        "unit/test_property_mutations.py::test_damage_never_passes_unseen",
+        "unit/convert/test_property_mutations.py::test_damage_never_passes_unseen",
         "variable 'np'",
     ),
     Protection(
@@ -152,7 +152,7 @@ CONVERTING = (
                 "",
             ),
         ),
-        "unit/test_converter_crashes.py::test_a_kill_at_any_step_leaves_old_or_new_and_the_next_run_heals",
+        "unit/convert/test_converter_crashes.py::test_a_kill_at_any_step_leaves_old_or_new_and_the_next_run_heals",
         ".tmp.",
     ),
     Protection(
@@ -175,21 +175,21 @@ CONVERTING = (
                 "    if job.decision.live:\n        os.rename(aside, job.names.live)\n",
             ),
         ),
-        "unit/test_converter_crashes.py::test_a_random_kill_of_all_processes_leaves_old_or_new",
+        "unit/convert/test_converter_crashes.py::test_a_random_kill_of_all_processes_leaves_old_or_new",
         "live is None",
     ),
     Protection(
         "An owned symlink was replaced",
         "the switch looks through a symlink",
         (Edit(f"{PACKAGE}/switch/live.py", "mode = os.lstat(names.live)", "mode = os.stat(names.live)"),),
-        "unit/test_switch.py::test_an_owned_symlink_is_never_replaced",
+        "unit/switch/test_switch.py::test_an_owned_symlink_is_never_replaced",
         "DID NOT RAISE",
     ),
     Protection(
         "An owned symlink was replaced",
         "the converter takes a symlink for a file of its own",
         (Edit(f"{PACKAGE}/convert/stage.py", "if live and live.is_symlink:", "if False:"),),
-        "unit/test_converter_destinations.py::test_an_owned_symlink_is_never_replaced",
+        "unit/convert/test_converter_destinations.py::test_an_owned_symlink_is_never_replaced",
         'answer.get("failed")',
     ),
 )

@@ -180,7 +180,7 @@ DISTRIBUTING = (
                 'nodes = [Node(name, 8, "michael", None, None, {}) for name in ("localhost", "10.0.0.5")]',
             ),
         ),
-        "unit/test_distributed_config.py::test_json_alone_gives_zeus_and_the_rigs_that_are_on",
+        "unit/controller/test_distributed_config.py::test_json_alone_gives_zeus_and_the_rigs_that_are_on",
         'groups["rigs"] == ["rig-6600"]',
     ),
     Protection(

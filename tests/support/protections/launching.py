@@ -20,7 +20,7 @@ LAUNCHING = (
                 "            data = data[: max(0, 8192 - self.size)]\n            while data:\n",
             ),
         ),
-        "unit/test_supervisor.py::test_binary_and_1_mb_lines_reach_the_log_byte_for_byte",
+        "processes/test_supervisor.py::test_binary_and_1_mb_lines_reach_the_log_byte_for_byte",
         "assert place.log() ==",
     ),
     Protection(
@@ -40,7 +40,7 @@ LAUNCHING = (
                 "3600.0",
             ),
         ),
-        "unit/test_supervisor.py::test_silent_hang_meets_its_time_limit",
+        "processes/test_supervisor.py::test_silent_hang_meets_its_time_limit",
         "the end of the run",
     ),
     Protection(

@@ -7,7 +7,7 @@ from protections import Edit, Protection
 PACKAGE = "module_utils/survivor_npz"
 FLEET = f"{PACKAGE}/controller/fleet"
 GOAL, PREFLIGHT = "unit/controller/test_goal.py", "unit/controller/test_preflight.py"
-FOREIGN = "unit/test_convert_foreign.py"
+FOREIGN = "unit/convert/test_convert_foreign.py"
 
 PIPELINE = (
     Protection(
@@ -54,7 +54,7 @@ PIPELINE = (
         "The inventory plugin required rigs to hold",
         "ramdisk_path is the directory of the copy",
         (Edit("plugins/inventory/distributed_config.py", "/{step}/", "/"),),
-        "unit/test_distributed_config.py::test_rigs_had_to_hold_a_copy_that_nothing_reads",
+        "unit/controller/test_distributed_config.py::test_rigs_had_to_hold_a_copy_that_nothing_reads",
         'variables.get("survivor_npz_paths")',
     ),
     Protection(
@@ -108,7 +108,7 @@ PIPELINE = (
         "`run_scorer_meta_optimizer.sh --dry-run` on a hooked script",
         "the word is one of the script's arguments",
         (Edit(f"{PACKAGE}/hook/entry.py", "dry = DRY_RUN in given.arguments", "dry = False"),),
-        "unit/test_hook_entry.py::test_dry_run_prepares_says_what_it_is_and_never_becomes_a_number_of_trials",
+        "processes/test_hook_entry.py::test_dry_run_prepares_says_what_it_is_and_never_becomes_a_number_of_trials",
         "hooked.arguments",
     ),
     Protection(

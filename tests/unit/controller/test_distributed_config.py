@@ -13,7 +13,7 @@ from ansible.module_utils.survivor_npz.look.distributed_config import NodesError
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import inventory_loader
 
-inventory_loader.add_directory(str(Path(__file__).resolve().parents[2] / "plugins" / "inventory"))
+inventory_loader.add_directory(str(Path(__file__).resolve().parents[3] / "plugins" / "inventory"))
 plugin = sys.modules[type(inventory_loader.get("distributed_config")).__module__]
 
 ZEUS = {"hostname": "localhost", "username": "michael", "gpu_count": 2, "script_path": "/home/m/prng"}
