@@ -1,4 +1,4 @@
-"""docs/converter.md explains each refusal: none may be missing."""
+"""docs/development/converter.md explains each refusal: none may be missing."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ PACKAGES = ("common", "npz", "survivors", "arrays", "convert", "switch")
 
 
 def test_every_code_of_a_refusal_is_explained() -> None:
-    page = (ROOT / "docs" / "converter.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "development" / "converter.md").read_text(encoding="utf-8")
     table = page.split("\n## When it refuses\n")[1].split("\n## ")[0]
     first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("|")]
     explained = set(re.findall(r"`([a-z0-9_]+)`", " ".join(first_cells)))

@@ -1,4 +1,4 @@
-"""Every state of Zeus with every state of a rig: dry run, run and launch (docs/truth-table.md)."""
+"""Every state of Zeus with every state of a rig: dry run, run and launch (docs/development/truth-table.md)."""
 
 from __future__ import annotations
 
@@ -141,5 +141,5 @@ def test_the_short_run_misses_a_row_or_a_column() -> None:
 
 
 def test_the_page_differs_from_the_table() -> None:
-    page = (ROOT / "docs" / "truth-table.md").read_text()
-    assert page == render(), "python3 tests/support/truthtable.py > docs/truth-table.md"
+    page = (ROOT / "docs" / "development" / "truth-table.md").read_text()
+    assert page == render(), "python3 tests/support/truthtable.py > docs/development/truth-table.md"

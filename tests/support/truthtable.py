@@ -1,4 +1,4 @@
-"""The one truth table: state of Zeus by state of a rig. docs/truth-table.md and its test come from here."""
+"""The one truth table: state of Zeus by state of a rig. docs/development/truth-table.md and its test come from here."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Cell(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The cell as docs/truth-table.md shows it."""
+        """The cell as docs/development/truth-table.md shows it."""
         if self.stops:
             return "stops"
         who = [
@@ -99,7 +99,7 @@ def cell(zeus: str, rig: str) -> Cell:
 
 
 def render() -> str:
-    """docs/truth-table.md."""
+    """docs/development/truth-table.md."""
     lines = [
         "# Truth table: state of Zeus by state of a rig",
         "",
