@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # survivor-npz: `make demo` shows it, `make test` proves it.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c

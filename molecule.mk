@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Real hosts in containers, included by the Makefile. Root on Debian or Ubuntu; what is missing is
 # installed after an announcement (HOSTS_NO_INSTALL=1 forbids it).
 TEST_HOSTS := PYTHONPATH=$(CURDIR)/tests/support $(PYTHON) -m hosts

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Parsing alone, in a process of its own: the comparison and the bound.
 
 usage: bare.py json FILE     `json.load` of the whole file

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`make bench`: the converter beside the plain one, in one run, as ratios of whole processes.
 
 Prints the ratios, writes bench.json into build/bench/. Inputs are the pipeline's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`make bench-fleet`: whole runs over a fleet of real SSH hosts, as ratios to bare Ansible commands.
 
 Each measurement starts without a single SSH connection; the commands of one round come in another order

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What `make bench-fleet` measures: each command, what it has to find, and what it has to have done."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The figures of `make bench-fleet` as ratios, each beside its limit."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`make bench-headline`: what the NPZ is for. JSON and NPZ of field survivors, size and load time.
 
 One worker, and 26 at once on this machine: each is a process that has imported numpy, waits for the common

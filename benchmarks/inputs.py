@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The benchmark's input files, rebuilt in a cache directory. Nothing of this is ever committed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whole processes, measured: wall and CPU seconds, peak memory of a process tree."""
 
 from __future__ import annotations

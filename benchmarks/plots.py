@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Draws what the benchmarks wrote: `make plots`. usage: plots.py DIRECTORY…
 
 Each bench.json, fleet.json and headline.json in a directory becomes a PNG beside it.

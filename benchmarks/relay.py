@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A TCP relay that delays every byte by a fixed time each way, for machines whose kernel has no `netem`.
 
 usage: relay.py MILLISECONDS ADDRESS:PORT…

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A plain converter, to stand in for the pipeline's own where ../shared is absent.
 
 usage: yardstick.py IN.json OUT.npz. `json.load`, a list comprehension per column, `savez_compressed`,

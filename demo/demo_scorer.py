@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """DEMO of Step 2.5: searches scoring weights over the match arrays on every demo host's RAM disk, as workers do."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Write realistic Step 1 survivors: the project's own generator, the same bytes for the same arguments.
 
 The shape is C of docs/contract (24 keys, `indent=2`), a handful of trials share the counts, and the

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # DEMO of Step 2.5: stands in for the pipeline's run_scorer_meta_optimizer.sh [TRIALS] [--sample-size N].
 # It has two habits of that script, which show why the order matters:
 # 1. it fills the RAM disks first, and believes a .ready mark: a copy that is there is never compared;

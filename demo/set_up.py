@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Lay out the demo fleet of inventory/demo.ini under .demo/, keeping what is there."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# SPDX-License-Identifier: MIT
 """Convert Step 1's survivors (JSON) to the NPZ that Step 2.5 reads, only when needed."""
 
 from __future__ import annotations
@@ -20,9 +21,7 @@ options:
     type: path
     required: true
   dest:
-    description:
-      - Path of the NPZ on the target host. Its directory must exist.
-      - A symlink is never replaced. A conversion onto one is refused.
+    description: Path of the NPZ on the target host. Its directory must exist. A symlink is never replaced.
     type: path
     required: true
   force:
@@ -31,15 +30,13 @@ options:
     default: false
   prng_encoding:
     description:
-      - The table that encodes V(prng_type). It is written to the sidecar.
-      - V(registry) has the ids 0 to 43. V(legacy) is the older table, 0 to 11, for consumers that still
-        decode with it.
+      - The table that encodes V(prng_type), also recorded in the sidecar. V(registry) has the ids 0 to 43.
+        V(legacy) is the older table, 0 to 11, for consumers that still decode with it.
     type: str
     choices: [registry, legacy]
     default: registry
   workers:
-    description:
-      - Number of processes that parse. V(0) means all CPUs that the process may use.
+    description: Number of processes that parse. V(0) means all CPUs that the process may use.
     type: int
     default: 0
   min_survivors:
@@ -47,9 +44,7 @@ options:
     type: int
     default: 0
   activate:
-    description:
-      - Make the converted NPZ live.
-      - With V(false) it stays staged beside O(dest), complete and flushed to disk, for a later switch.
+    description: Make the converted NPZ live. With V(false) it stays staged beside O(dest), for a later switch.
     type: bool
     default: true
 extends_documentation_fragment:

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# SPDX-License-Identifier: MIT
 """Take, renew and end the fleet's lease on the coordinator."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# SPDX-License-Identifier: MIT
 """Document the action plugin survivor_npz_live."""
 
 from __future__ import annotations

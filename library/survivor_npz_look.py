@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# SPDX-License-Identifier: MIT
 """Look at one host: every copy of the survivor NPZ, and what a run needs there."""
 
 from __future__ import annotations
@@ -169,7 +170,7 @@ run:
   returned: with O(coordinator)
   type: dict
 decision:
-  description: Whether a conversion is C(due); if not, its C(reason), and what an earlier one recorded.
+  description: Whether a conversion is C(due); if not, the C(reason), and what an earlier one recorded.
   returned: with O(conversion)
   type: dict
 stamp:
@@ -288,10 +289,8 @@ def main() -> None:
             found["decision"] = _foresee(home, given["conversion"])
         same = {name: sha256_or_none(os.path.join(home, name)) for name in given["same_files"]}
     except OSError as error:
-        module.fail_json(
-            msg=f"{error.filename or given['directory']}: {error.strerror or error}. "
-            "Fix the file system or its permissions, then run again."
-        )
+        where = f"{error.filename or given['directory']}: {error.strerror or error}"
+        module.fail_json(msg=f"{where}. Fix the file system or its permissions, then run again.")
     found["workers"] = matching(given["workers"], set()) if given["workers"] else []
     module.exit_json(**{"changed": False, "run": None, "same_files": same, **found, **lead})
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# SPDX-License-Identifier: MIT
 """Start, look at, read and stop Step 2.5 on the coordinator."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# SPDX-License-Identifier: MIT
 """Stage the survivor NPZ on one host, beside each live copy that lacks it."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# SPDX-License-Identifier: MIT
 """Switch staged copies of the survivor NPZ live on one host, or go back."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Make the project's module_utils importable as Ansible's modules import them, and signals usual."""
 
 import os

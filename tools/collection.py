@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Lay the checkout out as the collection survivor.npz: same sources, other places, full names.
 
 usage: collection.py DIRECTORY    (the tree goes to DIRECTORY/ansible_collections/survivor/npz)

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Run `ansible-test sanity` on the checkout, laid out as a collection.
 
 usage: sanity.py [ARGUMENT OF ansible-test ...]

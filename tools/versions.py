@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Run the module and playbook tests under each supported pair of Python and ansible-core.
 
 usage: versions.py [PYTHON/CORE ...] [PYTEST-ARGUMENT ...]

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Write docs/variables.md and docs/arrays.md from the role's argument specification and the schema.
 
 usage: write_reference.py [--check]

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """JSON survivors to NPZ, on one host and across the fleet."""

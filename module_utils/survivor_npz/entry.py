@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where scripts that an earlier version hooked find the hook's program; playbooks/hook.yml upgrades them."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Take one decision over the fleet, on the controller: read what hosts registered, return groups and the report."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Start or follow Step 2.5 and show its output while it runs, which no action plugin of Ansible does."""
 
 from __future__ import annotations

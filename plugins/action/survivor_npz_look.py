@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Ask one host by one of our modules, and keep of its answer what was asked for and no more.
 
 Under the name of each module that runs on hosts: Ansible then runs this in the module's place. A host whose

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """After the recap: what happened on each host, why the run stopped, and what to do next."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Show what changes and what fails; everything else with -v."""
 
 from __future__ import annotations

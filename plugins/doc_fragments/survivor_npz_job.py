@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Options of every module that starts Step 2.5."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Inventory plugin: the pipeline's own distributed_config.json as Ansible's fleet."""
 
 from __future__ import annotations

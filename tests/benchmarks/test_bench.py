@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The benchmark runs and writes its figures; what they are is no subject of a test."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What `make bench-fleet` rests on: its limits, its relay, and runs that did not do what they were to do."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`make bench-headline` loads both forms in real workers. No test judges the figures."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Real hosts for these tests: one fleet for a whole session, mended after each case."""
 
 from __future__ import annotations

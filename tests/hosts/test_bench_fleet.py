@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The quick form of `make bench-fleet`: it measures real runs. No test judges the figures."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Bytes that change where nobody looks, and nobody's launch on them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Controllers that die at any task, and two of them at once."""
 
 from __future__ import annotations

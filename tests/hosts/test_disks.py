@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Disks that are full, read-only, somebody else's, or hang."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The network goes away while bytes are on their way, and comes back."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Rigs that are gone: before the run, in the middle of it, and back again."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a run asks of a rig: few connections, no heavy work, its own Python, no marks."""
 
 from __future__ import annotations

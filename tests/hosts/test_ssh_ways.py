@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A rig behind a jump host, and one whose sshd listens on another port: by the operator's own SSH settings."""
 
 from __future__ import annotations

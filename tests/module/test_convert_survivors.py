@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The module in fours: check, run, check again, run again. And what Ansible's users see of it."""
 
 import json

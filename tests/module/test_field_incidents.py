@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What went wrong in the field with the converters before this one; docs/incidents.md lists them all."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The module survivor_npz_lease: one controller at a time, and a number that every transaction raises."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """survivor_npz_look: one look tells all, writes nothing, and believes no name."""
 
 from __future__ import annotations

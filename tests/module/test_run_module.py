@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The module survivor_npz_run: what the preflight, the playbooks and an ad-hoc command rely on."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the script gets in its environment is seen by the script alone."""
 
 from __future__ import annotations

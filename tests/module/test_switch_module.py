@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """survivor_npz_switch in fours: check, real, check again, real again, `changed` and the disk alike."""
 
 from __future__ import annotations

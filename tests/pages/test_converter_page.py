@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """docs/development/converter.md explains each refusal: none may be missing."""
 
 import re

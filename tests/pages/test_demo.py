@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The demo's script has the habits of the pipeline's, so that a viewer sees why the order matters."""
 
 from __future__ import annotations

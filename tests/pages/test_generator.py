@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The project's own survivors: what tests and the demo stand on must look like Step 1's."""
 
 import json

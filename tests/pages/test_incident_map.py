@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """docs/incidents.md maps every failure of the field to tests that exist, and that `make red` sees fail."""
 
 from __future__ import annotations

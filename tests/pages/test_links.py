@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A page leads nowhere."""
 
 from __future__ import annotations

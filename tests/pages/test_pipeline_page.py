@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """docs/pipeline: the encoding table that people paste into the pipeline's documents is the one in force."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every public variable of the role: a default, a specification, one meaning."""
 
 from __future__ import annotations

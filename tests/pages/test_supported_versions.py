@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """An ansible-core that is too old is refused in one sentence; every place names the same oldest version."""
 
 import runpy

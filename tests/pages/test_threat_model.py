@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """docs/threat-model.md names tests that exist, for each party."""
 
 from __future__ import annotations

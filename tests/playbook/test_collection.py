@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`make collection`: installed offline in a clean directory, every playbook works by its full name."""
 
 import os

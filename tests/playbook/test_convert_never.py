@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The script's own `[ JSON -nt NPZ ]` undid what was live on purpose."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """distributed_config.json through ansible's own commands and the project's ansible.cfg."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """After Ctrl-C nobody knew what was live: every ending is reported, whatever ended the run, and when."""
 
 from __future__ import annotations

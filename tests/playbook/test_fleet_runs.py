@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The main job on a whole fleet: the proposal's four tests, healing, and dry runs that keep their word."""
 
 from __future__ import annotations

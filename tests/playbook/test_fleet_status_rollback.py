@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Rigs were stale for twelve days and nobody knew; and there was no way back."""
 
 from __future__ import annotations

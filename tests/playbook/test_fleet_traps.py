@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """ansible-core's own traps: in each, Step 2.5 isn't started, the exit code isn't 0, and the end says why."""
 
 from __future__ import annotations

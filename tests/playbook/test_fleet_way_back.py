@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """After a partial copy some rigs had the new NPZ and others the old, and nothing could go back."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """playbooks/hook.yml: check, run, run again, remove; every kind of script; refusals, and the final lines."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Ways of calling the playbooks that the operator's site prescribes: each prepares and starts as the plain one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A rig replaced ~/.bashrc of the operator by answering a task with facts: its Python lies in every answer."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The proposal of 2026-01-19, literally: its four tests as written, and its validation after the merge."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """RAM disks: marks that were believed, old copies beside new ones, no room for the NPZ."""
 
 from __future__ import annotations

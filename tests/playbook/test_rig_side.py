@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a run asks of a rig: few connections, and nothing that is heavy."""
 
 from __future__ import annotations

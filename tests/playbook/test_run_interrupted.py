@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Step 2.5 when something breaks: Ctrl-C, a killed controller, a cut connection, two launches at once."""
 
 from __future__ import annotations

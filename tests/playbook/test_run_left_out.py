@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Step 2.5 is stopped, followed or hooked only in the operator's mind: such a call must end with an error."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Step 2.5 from the operator's seat: seen as it happens, its exit code believed, its output harmless."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The action plugin hands the stamp of a proof to the supervisor, and shows why that refuses."""
 
 from __future__ import annotations

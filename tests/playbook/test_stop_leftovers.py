@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """After a stop, workers kept running on rigs."""
 
 from __future__ import annotations

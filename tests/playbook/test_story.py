@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The playbook walked every rig through Zeus's work: few tasks per host, one task per decision, a quiet screen."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every state of Zeus with every state of a rig: dry run, run and launch (docs/development/truth-table.md)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Step 2.5 started while a second controller switched the hosts one by one: it read different bytes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """docs/wiring.md, as it stands: each way of starting, with the paths replaced by the test's own."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The hooked script, started in every way, beside a stand-in for ansible-playbook."""
 
 import json

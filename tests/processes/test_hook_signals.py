@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The hooked script stopped while it prepares, or started twice."""
 
 import os

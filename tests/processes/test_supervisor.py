@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Incidents of launching: exit code lost, output cut, a silent hang, a stale lock. With real processes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Both ways in which the supervisor's files come to run: as one text, and from a directory."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The end of a run: who outlives the script, what it should have written, and on which NPZ it ran."""
 
 from __future__ import annotations

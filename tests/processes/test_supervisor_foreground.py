@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The foreground supervisor that the script's header calls: a script under it behaves as it would alone."""
 
 from __future__ import annotations

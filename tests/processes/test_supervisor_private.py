@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Only the user who runs Step 2.5 can hold its locks or read its logs; a lost lock file lets nobody in."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two controllers at once: Step 2.5 starts on no proof that another controller's work has overtaken.
 
 A has proven the fleet and is about to start; B changes it. Real processes, in forced orders.

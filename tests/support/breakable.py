@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A local fleet whose rigs answer through a stand-in for ssh, so that connections break where a test says."""
 
 from __future__ import annotations

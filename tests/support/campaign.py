@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The mutation campaign: damaged files against the oracle, none may hang, crash or convert wrongly."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two controllers of one fleet: real ansible-playbook processes, each of which can be stopped at a point."""
 
 from __future__ import annotations

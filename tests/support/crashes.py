@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Stop the converter before and after every step that it takes on the disk, and look at what is left."""
 
 from __future__ import annotations

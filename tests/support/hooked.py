@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A hooked Step 2.5 script in its own directory, with a stand-in for ansible-playbook."""
 
 from __future__ import annotations

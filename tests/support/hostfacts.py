@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Looks at hosts, goals and options of the tests' own making, as the modules and the role give them."""
 
 from __future__ import annotations

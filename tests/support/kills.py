@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Kill all processes of a conversion at a random moment, and look at what is left."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Real runs of Step 2.5 for tests: a pipeline directory with a script, and an sshd before it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Fixtures around `launch`; a test module imports those that it uses."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Playbooks that launch Step 2.5, played for tests, and what they show on the screen."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Valid survivors in every form that JSON allows: values, order, spaces, escapes, unknown values, shapes."""
 
 from __future__ import annotations

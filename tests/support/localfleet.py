@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A fleet on local connections: zeus and rigs, each with a pipeline directory and a "RAM disk" of its own."""
 
 from __future__ import annotations

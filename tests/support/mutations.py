@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Damage to a survivors file: what half-written files, bad disks, other tools and attackers make of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The oracle: survivors to arrays the plain way, straight from the data contract, slow and obvious.
 
 It shares no line with the converter: `json`, a loop over records, a loop over fields. The tests demand

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Make the converter cut its input into pieces of any size, and share even small files among workers."""
 
 from __future__ import annotations

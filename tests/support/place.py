@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One pipeline directory under test: its JSON, its NPZ, and what must hold in it whatever happened."""
 
 from __future__ import annotations

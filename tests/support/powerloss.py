@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every state of a directory that a power cut may leave, from the steps that `durable` reports.
 
 The model: a directory operation is atomic, but may be lost, or land in another order, until the directory is fsynced.

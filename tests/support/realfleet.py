@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A fleet of real hosts under test: `localfleet` over SSH, with the hosts' own disks to look at."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Starts on disk from which a conversion may be stopped, each with the arguments of that run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Records of every shape that the field has met (contract, section 2), and a quick way to convert them."""
 
 from __future__ import annotations

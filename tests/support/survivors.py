@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The project's own generator, for tests: `from survivors import records, write`."""
 
 import sys

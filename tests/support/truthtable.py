@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The one truth table: state of Zeus by state of a rig. docs/development/truth-table.md and its test come from here."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`make torture` for the converter: every crash point of every start, random kills, mutated inputs.
 
 Counts come from the environment: TORTURE_KILLS (1000), TORTURE_PAIRS (300), TORTURE_MUTATIONS (100000),

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`make red`: without its protection, the test of each row of docs/incidents.md fails."""
 
 from __future__ import annotations

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """From parsed records to the 22 arrays, strictly."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Turn the columns of a piece into the 22 arrays, strictly: contract, section 3, line by line.
 
 Types are checked for a whole column at once, at C speed; only a column that fails is searched.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The columns of one table under check: refuse values, count findings, fill in defaults."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What was noticed while records were read: counts and faults of a piece, a segment, or the whole file."""
 
 from __future__ import annotations

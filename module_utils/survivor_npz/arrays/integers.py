@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Columns of integers, and the three forms of `skip_range`: contract, section 3."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The `prng_type` column: names to ids, by one of the two tables of the contract."""
 
 from __future__ import annotations

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """What every other package may use: errors, disk operations, digests, small JSON files, quoting."""

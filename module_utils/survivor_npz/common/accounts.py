@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Users and groups of this host, by name and number."""
 
 from __future__ import annotations

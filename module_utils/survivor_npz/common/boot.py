@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """This boot of the machine: its id, its clock, and when a process of it started.
 
 `run/supervise` reads the same from /proc by itself, because it runs without the rest of the project.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Checksums of a file, in one pass."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every change of the disk beside an NPZ. Each function is one step that a crash can precede or follow.
 
 Tests set `observer`, which gets "before" or "after", the operation, its path, and what it takes (the source of a

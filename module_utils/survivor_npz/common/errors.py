@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every error that an operator sees, as one clear message each.
 
 OperatorError

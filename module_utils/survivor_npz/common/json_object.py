@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Read one of the small JSON files beside the NPZ, whatever has its name."""
 
 from __future__ import annotations

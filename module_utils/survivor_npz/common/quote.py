@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Quote a JSON value in one short line of a message, without control characters for the terminal."""
 
 from __future__ import annotations

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """Code that never leaves the controller."""

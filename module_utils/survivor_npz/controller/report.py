@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The report of a run: what the decisions and Step 2.5 returned, as one JSON object and as lines for the screen."""
 
 from __future__ import annotations

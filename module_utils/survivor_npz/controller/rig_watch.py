@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whether the rigs still answer while Step 2.5 runs: one connection to each one's SSH port a minute, no login."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a playbook is told of a run of Step 2.5: the verdict, and what it needs to act on it."""
 
 from __future__ import annotations

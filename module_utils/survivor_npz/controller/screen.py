@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Turn what a program writes into lines that are fit for an operator's screen."""
 
 from __future__ import annotations

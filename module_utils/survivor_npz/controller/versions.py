@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Refuse an ansible-core that is too old, in one sentence."""
 
 from __future__ import annotations

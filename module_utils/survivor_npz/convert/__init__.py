@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """Convert on one host: decide, build, stage."""

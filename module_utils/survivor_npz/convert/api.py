@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Convert Step 1's JSON to the NPZ of schema 3 if needed, and stage or activate it on this host.
 
 The stable entry point, also without Ansible:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From the JSON to the bytes of the NPZ and the content of its sidecar, in memory."""
 
 from __future__ import annotations

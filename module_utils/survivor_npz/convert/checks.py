@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the tally of a whole file means: refusal, warnings or notes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Seconds that each phase of a conversion takes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Decide whether to convert, and why: contract, section 5. The JSON's content is not read.
 
 Standard library only.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Demand numpy and orjson, new enough."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Read segments of the file into one shared map: the same arrays from any number of workers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Write a converted NPZ beside the live one: first the pending sidecar, then the staged NPZ."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Forked workers that take numbered tasks and answer briefly; bulk data goes through shared memory."""
 
 from __future__ import annotations

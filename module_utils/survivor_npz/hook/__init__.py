@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """The hook in Step 2.5's script."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a hooked script calls: prepare the fleet, then start the script again under the supervisor.
 
 Runs as a plain file (`python3 -I entry.py`) and needs only the standard library. It never returns to the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One copy of the NPZ, and what is beside it. Reads only; standard library only: it runs on bare rigs."""
 
 from __future__ import annotations

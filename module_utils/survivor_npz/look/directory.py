@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A directory that holds a live copy, or that can be made to hold one. Reads only."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Nodes of the pipeline's distributed_config.json, read strictly: what is doubtful is an error."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One look at this host: every copy of the NPZ, and what a run needs here. Reads only.
 
 Standard library only, and nothing is imported that a bare rig may lack: it runs on all of them.

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """The NPZ and its sidecar: schema 3, writing, reading headers."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Facts of an NPZ without numpy: its arrays by their headers, and whether all of it can be read.
 
 Standard library only: rigs need no numpy. Bad content never raises; it becomes a `fault`.

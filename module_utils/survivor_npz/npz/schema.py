@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The 22 arrays of schema 3, in one table from which everything else derives.
 
 Standard library only: rigs need no numpy.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The sidecar: what the NPZ was made from, and what it does not hold."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Write the NPZ: the same arrays give the same bytes, whatever the clock, the path or the machine's load.
 
 The zip is assembled here because `zipfile` deflates one member after the other and cannot take one that is

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """Step 2.5 on the coordinator: control it from outside, supervise it from inside."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Start, look at, read and stop runs of Step 2.5 from outside their supervisor. Standard library only."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Read the log of a run of Step 2.5, also while it grows. Standard library only."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Explain where and why a JSON can't be read: the byte, the record, and what to do."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What surrounds the records: the list that opens and closes the file, and the shapes that are refused."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Step 1's JSON as an open file: read by position, hashed, and proved unchanged while it was read."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Cut the file into pieces of whole records and parse each piece by itself.
 
 A piece is guessed: it runs from a proven record start to the last separator in a block of a few MB. If the

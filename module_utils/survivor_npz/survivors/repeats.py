@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Parse repeated text once: a seed's own fields come first, those of its trial are the same text each time.
 
 A record is cut after its last per-seed field. The heads are parsed together, each distinct tail once.

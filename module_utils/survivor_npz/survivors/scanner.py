@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Find where records end, exactly: the slow way, for text on which the fast guess failed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The records of one piece as columns of Python values, at C speed.
 
 A table holds groups of dicts. In a group with an index each dict represents many records: record i has the

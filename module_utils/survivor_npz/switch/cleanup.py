@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What dead runs left beside a live copy: find it, remove it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The live copy: the lock that guards it, its digest, and what must hold right before it changes.
 
 Standard library only: it runs on bare rigs.

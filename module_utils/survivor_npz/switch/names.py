@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Names of all files that stand beside a live NPZ (docs/state-machine.md, "Files")."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Owner, group and mode that a copy must have."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The pin on the coordinator: which NPZ is live on purpose, and the JSON that it was not made from.
 
 A rollback's pin keeps that NPZ live as long as the JSON has the size and mtime that the pin records. With

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Roll forward what a crash in the middle of a switch left.
 
 docs/state-machine.md specifies the order of steps. Standard library only: it runs on bare rigs.

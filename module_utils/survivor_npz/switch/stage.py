@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Stage the goal beside each live copy of one host that lacks it: reuse bytes, spread, check, open.
 
 What the `copy` task brought is one source; a live, staged or previous file with the goal's bytes is another.

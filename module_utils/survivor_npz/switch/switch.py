@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The atomic switch of one live copy on one host: activate, go back, adjust, stage the previous.
 
 docs/state-machine.md specifies the order of steps. Standard library only: it runs on bare rigs.

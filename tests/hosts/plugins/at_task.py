@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Act at the start of a task: the tests break hosts, or kill the controller, exactly there."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Real test hosts on one machine: own root file system, own network, own sshd, own disk.
 
 `packages` installs what the machine lacks, `image` builds the root file system, `podman` and `netns` run

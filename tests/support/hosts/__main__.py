@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Bring test hosts up and down by hand or from molecule: `python3 -m hosts up NAME HOST…`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Choose what runs the hosts: podman first."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Run a program and say what it said when it fails."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A disk of its own for each host: an ext4 image behind a loop device, mounted here and in the host."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Break a host, and repair it: what happens to machines, done on purpose."""
 
 from __future__ import annotations

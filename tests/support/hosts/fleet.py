@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Some hosts kept together: brought up, listed for Ansible, taken down."""
 
 from __future__ import annotations

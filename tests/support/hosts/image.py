@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The hosts' root file system, built by mmdebstrap from apt's own mirror, and Zeus's libraries as wheels."""
 
 from __future__ import annotations

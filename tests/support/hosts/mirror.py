@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """This machine's release, and the mirror its own apt takes it from: none is written down here."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a test host is, and what a backend must be able to do with it."""
 
 from __future__ import annotations

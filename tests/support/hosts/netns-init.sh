@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The first process of a netns host: lays its root file system, waits for its network, becomes sshd.
 # Variables come from netns.py: LOWER KEYS HOSTS HOST NAME HOME_DIR LIBRARIES SITE.
 set -eu

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Hosts as network namespaces with overlay file systems: for machines without podman. No systemd in them."""
 
 from __future__ import annotations

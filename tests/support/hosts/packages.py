@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The system packages that the hosts need: announce, install where we may, else one line and no tests."""
 
 from __future__ import annotations

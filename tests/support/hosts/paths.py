@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where the hosts keep things: all of it outside the checkout."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Hosts as rootful podman containers with systemd as their first process."""
 
 from __future__ import annotations

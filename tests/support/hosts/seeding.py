@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a pipeline directory holds before the first run: Step 1's output, and a double of Step 2.5."""
 
 from __future__ import annotations

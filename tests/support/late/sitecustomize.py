@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A host that stops for a while right before it renames a staged NPZ: a full disk, a suspended machine."""
 
 import os

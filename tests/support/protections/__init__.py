@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What protects against each failure of docs/incidents.md, how to take it out, and the test that then fails.
 
 `make red` takes them out one by one, on a copy of the checkout. An edit's old text must stand in its place

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A copy of the checkout to break on purpose, and one test played in it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Protections of the converter and of the switch on one host."""
 
 from __future__ import annotations

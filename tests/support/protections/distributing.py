@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Protections of the transaction over the fleet."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Protections of Step 2.5's start, its output and its end."""
 
 from __future__ import annotations

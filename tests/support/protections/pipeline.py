@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Protections that trials with the real pipeline asked for."""
 
 from __future__ import annotations

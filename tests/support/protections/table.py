@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """All protections, in the order of the converter, the fleet, the launch, the pipeline."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A rig steered the controller, or filled its memory and its screen, by what it answered."""
 
 from __future__ import annotations

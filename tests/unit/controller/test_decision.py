@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A decision read what another host or an earlier run had registered, or took a tag for another."""
 
 from __future__ import annotations

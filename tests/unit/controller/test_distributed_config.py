@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """distributed_config.json read strictly: what is doubtful is an error that names the place."""
 
 import json

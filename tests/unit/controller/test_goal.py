@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a rollback goes back to, and what the goal warns of."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A gate was opened, or the fleet made partial, from outside of the run."""
 
 from __future__ import annotations

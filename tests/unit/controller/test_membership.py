@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Step 2.5 ran on a part of the fleet."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What each host must do to hold the goal."""
 
 from __future__ import annotations

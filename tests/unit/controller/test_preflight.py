@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Faults of hosts that preflight saw too late, or not at all, on looks of the tests' own making."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Silence, or another answer, counted as a proof."""
 
 from __future__ import annotations

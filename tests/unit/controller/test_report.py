@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The report never raises, and its last lines say why the run stopped."""
 
 from __future__ import annotations

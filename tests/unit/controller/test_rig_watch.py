@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A rig was cut off during a run; for an hour the operator only saw that the script was running."""
 
 from __future__ import annotations

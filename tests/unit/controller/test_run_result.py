@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A run failed, and nobody was shown why."""
 
 from __future__ import annotations

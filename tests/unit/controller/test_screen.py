@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The screen: lines whole and in time, whatever bytes come in whatever pieces."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """status.yml said one thing, and step25.yml did another."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The table told of a switch that did not happen."""
 
 from __future__ import annotations

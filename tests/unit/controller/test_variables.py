@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What an operator gives with -e is text."""
 
 from __future__ import annotations

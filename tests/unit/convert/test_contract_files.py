@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Contract, section 2: files that are no list of survivors, each refused with its place and a next step."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Contract, section 5: when to convert, and when not."""
 
 import hashlib

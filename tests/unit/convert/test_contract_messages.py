@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What an operator reads about a bad file: bad records counted, the right place, no raw control character."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Contract, section 3: what each value becomes, what is counted, what is refused."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """An NPZ that another program wrote: what is converted again, what is kept, and what the operator hears."""
 
 from __future__ import annotations

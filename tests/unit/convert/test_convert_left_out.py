@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Unknown keys of the JSON: named as far as fits into the sidecar, and all of them counted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A conversion stopped before and after every step on the disk; `make torture` runs more starts."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Destinations that are not ours to replace, and clocks that can't be trusted."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A disk that fills up at every stage of a conversion."""
 
 import contextlib

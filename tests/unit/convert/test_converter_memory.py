@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Memory is bounded whatever the file's size, and running out of it ends in a message that helps."""
 
 import errno

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Other programs at work in the same directory, and what they may have put where our files go."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Other processes: a JSON that changes while it is read, a dead worker, two conversions at once."""
 
 import contextlib

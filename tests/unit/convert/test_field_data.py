@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The pipeline's own data, rebuilt as JSON, comes back value for value."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Any valid list of survivors, in any layout that JSON allows, survives the conversion."""
 
 import json

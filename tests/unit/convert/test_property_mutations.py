@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Damaged files: the oracle's arrays or a clear refusal, never a traceback, a hang or a wrong array."""
 
 from pathlib import Path

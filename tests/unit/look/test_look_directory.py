@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Who else could put a file of their own in the place of a copy: named before anything is staged there."""
 
 from __future__ import annotations

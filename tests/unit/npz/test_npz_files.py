@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The NPZ as a file: the same bytes always, no larger than numpy's own, readable with and without numpy."""
 
 import io

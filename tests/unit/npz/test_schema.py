@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The one table against the data contract."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A power cut loses what was not fsynced; SIGKILL never does. Every state that may be left, healed and judged."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The atomic switch of one live copy: every refusal, every way back."""
 
 import hashlib

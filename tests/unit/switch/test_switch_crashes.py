@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """SIGKILL before and after every step of a switch, then the next run: exhaustive, not by luck."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two controllers: after its permission ends one changes nothing more; the next waits for a late rename."""
 
 from __future__ import annotations

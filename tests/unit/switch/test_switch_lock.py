@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The switch lock: nobody else can hold it, and it guards what it says, whoever moves files meanwhile."""
 
 from __future__ import annotations

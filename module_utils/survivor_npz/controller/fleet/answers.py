@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A host's answer is data about that host: keep what was asked for, in the shape it must have, and no more."""
 
 from __future__ import annotations

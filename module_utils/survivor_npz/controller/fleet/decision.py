@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What every decision over the fleet reads: results that tasks registered, and the operator's tags."""
 
 from __future__ import annotations

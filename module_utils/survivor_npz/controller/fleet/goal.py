@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The goal: the NPZ that every copy must become, and why."""
 
 from __future__ import annotations

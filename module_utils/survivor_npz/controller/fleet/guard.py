@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The guard: refuse, before any host is asked anything, what can't become a run over the whole fleet."""
 
 from __future__ import annotations

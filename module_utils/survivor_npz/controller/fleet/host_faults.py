@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Find the faults of one host, before and after the NPZ is known."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Read what a look at a host returned."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Who belongs to the fleet."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Before any work: all faults of all hosts at once."""
 
 from __future__ import annotations

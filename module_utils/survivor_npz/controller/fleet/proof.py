@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What each host has shown in this run, and what that proves."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """playbooks/status.yml: every copy on every host, and what step25.yml would do."""
 
 from __future__ import annotations

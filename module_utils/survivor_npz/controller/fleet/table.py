@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The report's table: one row per host with `host`, `before`, `action`, `proof`."""
 
 from __future__ import annotations

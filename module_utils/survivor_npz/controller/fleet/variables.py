@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Check the role's variables as an operator gave them: `-e name=value` is always text."""
 
 from __future__ import annotations

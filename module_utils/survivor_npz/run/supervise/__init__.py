@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Supervise one run of Step 2.5: its lock, time limit, log and record, which a dead controller can't keep.
 
 Standard library only, and every import between its modules is relative: the package runs from its files

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Start the supervisor from its files: `python3 -I …/supervise --foreground …`."""
 
 import importlib

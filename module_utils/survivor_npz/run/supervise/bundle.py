@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The supervisor as one text, for `python3 -I -` on a host that has no other copy of it.
 
 It outlives the module that starts it, whose files Ansible deletes; and Zeus need not have a checkout. A text

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """This host's clocks. Decisions use the boot clock only; the wall clock is for people."""
 
 from __future__ import annotations

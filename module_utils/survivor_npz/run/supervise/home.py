@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The supervisor's private files in a pipeline directory, for those who write them and those who read them.
 
 `.survivor_npz/lock`, `lease.lock`, `lease.json`, and `runs/<utc>-<pid>/{log,times,record.json}` of the newest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The lease of a fleet, on the coordinator: one controller at a time may change live copies.
 
 `lease.json` holds the newest transaction: its number, who began it, and until when. Every lease raises the

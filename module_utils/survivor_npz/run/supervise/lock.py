@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The launch lock of a pipeline directory: take it, or say who holds it.
 
 The lock is an flock: it is held until the supervisor dies, however it dies. What is written in it is a note.

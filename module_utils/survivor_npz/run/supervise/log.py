@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The output of a run on disk: `log`, and `times`, which says when each piece of it came.
 
 `times` holds pairs of little-endian uint64: byte of the log, elapsed milliseconds.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Supervise one run from its start to its exit code, as asked on the command line or by a module."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The script's output on its way into the log and, in the foreground, on to our own caller."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The processes of a run: find them, name them, signal exactly them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whether the proof that a job brings still holds, judged while the launch lock is held."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One run on disk: its directory, its note in the lock, its record and verdict."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Start the script, hold its time limit, end it with its children, know its end."""
 
 from __future__ import annotations
