@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.survivor_npz.controller.fleet.proof import RELOOK
-from realfleet import RealFleet, own
+from hosts.seeding import own
+from realfleet import RealFleet
 
 
 @pytest.mark.short

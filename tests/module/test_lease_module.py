@@ -126,7 +126,7 @@ def test_expired_lease_is_renewed_although_a_host_may_be_proven_without_it(place
     assert "expired at" in ask(place, "renewed", A)["msg"]
 
 
-BROKEN = {
+BROKEN: dict[str, Any] = {
     "half a file": '{"number": 1, "tok',
     "a list": "[]",
     "an empty file": "",

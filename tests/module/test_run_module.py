@@ -139,8 +139,13 @@ def test_stamp_is_lost_between_the_module_and_the_supervisor(place: Place) -> No
 
 def test_odd_options_end_in_a_traceback(place: Place) -> None:
     place.script("true")
-    for odd in ({"environment": {"A=B": "c"}}, {"environment": {"A": "b\0c"}}, {"script": None}):
-        answer = run(place, "started", **{"script": SCRIPT, **odd})
+    odd: tuple[dict[str, Any], ...] = (
+        {"environment": {"A=B": "c"}},
+        {"environment": {"A": "b\0c"}},
+        {"script": None},
+    )
+    for more in odd:
+        answer = run(place, "started", **{"script": SCRIPT, **more})
         assert answer["failed"]
         assert "Cannot start" in answer["msg"] or "No script is named" in answer["msg"]
     assert run(place, "output", run=None)["failed"]

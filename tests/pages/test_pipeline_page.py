@@ -12,7 +12,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "pipeline" / "npz-instruc
 
 
 def test_pasted_encoding_table_is_not_the_one_in_force() -> None:
-    pasted = {}
+    pasted: dict[str, int] = {}
     for family, *ids in re.findall(r"^\| (\w+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", PAGE, re.MULTILINE):
         names = (family, f"{family}_hybrid", f"{family}_hybrid_reverse", f"{family}_reverse")
         pasted.update(zip(names, map(int, ids)))

@@ -42,9 +42,9 @@ def extra(command: str) -> dict[str, str]:
     """The variables that a command gives with -e."""
     words = shlex.split(command)
     given = [words[index + 1] for index, word in enumerate(words) if word == "-e"]
-    found = {}
+    found: dict[str, str] = {}
     for text in given:
-        found.update(json.loads(text) if text.startswith("{") else [text.split("=", 1)])
+        found.update(json.loads(text) if text.startswith("{") else dict([text.split("=", 1)]))
     return found
 
 

@@ -12,7 +12,15 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles" / "survivor_npz"
-TYPES = {"str": str, "bool": bool, "int": int, "float": (int, float), "list": list, "dict": dict, "path": str}
+TYPES: dict[str, Any] = {
+    "str": str,
+    "bool": bool,
+    "int": int,
+    "float": (int, float),
+    "list": list,
+    "dict": dict,
+    "path": str,
+}
 # Without a value, they mean that something else decides.
 NO_DEFAULT = {"survivor_npz_workers"}
 

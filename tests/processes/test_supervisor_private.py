@@ -98,7 +98,7 @@ def test_lock_file_deleted_while_it_is_taken_protects_nothing(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = place.dir / ".survivor_npz" / "lock"
-    deleted = []
+    deleted: list[Path] = []
 
     def try_lock(descriptor: int) -> bool:
         if not deleted:
@@ -120,7 +120,7 @@ def test_lock_file_deleted_before_the_record_stood_lets_two_runs_in(place: Place
             (place.dir / ".survivor_npz" / "lock").unlink()
             return descriptor
 
-        main.take_lock = take_lock  # type: ignore[attr-defined]
+        main.take_lock = take_lock
         answers: list[dict[str, Any]] = []
         main.supervise({"dir": str(place.dir), "command": ["true"]}, (), answers.append)
         return answers[0]

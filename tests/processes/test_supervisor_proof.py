@@ -188,7 +188,7 @@ def start_and_pause(place: Place, before_check: bool, stop: Path) -> Callable[[]
         return proof.disproved(job) if before_check else found
 
     def supervise() -> dict[str, Any]:
-        main.disproved = check  # type: ignore[attr-defined]
+        main.disproved = check
         answers: list[dict[str, Any]] = []
         main.supervise(job, (), answers.append)
         return answers[0]

@@ -47,7 +47,7 @@ def test_without_tags_every_part_runs() -> None:
 
 
 def test_a_result_was_taken_from_another_host_or_another_task() -> None:
-    looked = {"copies": []}
+    looked: dict[str, Any] = {"copies": []}
     hostvars = {
         "rig": {"__survivor_npz_look": looked, "__survivor_npz_staged": {"skipped": True}},
         "other": {"__survivor_npz_look": "text", "survivor_npz_look": looked},

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -11,22 +10,13 @@ from unittest.mock import Mock
 
 import golden
 import pytest
-from ansible import context
+from ansible import context  # type: ignore[attr-defined] # Ansible ships no types
 from ansible.module_utils.survivor_npz.controller.fleet import answers
 from ansible.module_utils.survivor_npz.controller.run_result import told
 from hostfacts import IDLE, LIVE, NEW, OLD, OPTIONS, RAM, a_copy, a_directory, a_look, looks
 from localfleet import ROOT
 
-
-def plugin(kind: str, name: str) -> Any:
-    """A plugin of ours, under a name that no module of library/ has."""
-    path = ROOT / "plugins" / kind / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"{kind}_{name}", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
+from plugins import plugin
 
 deciding, reporting = plugin("action", "survivor_npz_fleet"), plugin("callback", "survivor_npz_report")
 
@@ -52,7 +42,8 @@ class Game:
 
     def __init__(self, playbook: str = "step25.yml", check: bool = False) -> None:
         context.CLIARGS = {"check": check}
-        self.check, self.lines = check, []
+        self.lines: list[str] = []
+        self.check = check
         self.report = reporting.CallbackModule()
         self.report._display = SimpleNamespace(display=self._display, warning=pytest.fail)
         self.report.v2_playbook_on_start(SimpleNamespace(_file_name=str(ROOT / "playbooks" / playbook)))

@@ -92,8 +92,11 @@ def test_a_group_of_the_inventory_opened_a_gate(name: str) -> None:
 @pytest.mark.parametrize(("pid", "passes"), [(os.getppid(), True), (os.getppid() + 1, False), (None, False)])
 def test_a_second_playbook_of_one_command_was_refused(pid: Any, passes: bool) -> None:
     """Its groups and results come from the first; those of another process don't."""
-    left = {"hosts": {"rig": {"__survivor_npz_look": {}}}, "groups": {"survivor_npz_proven": ["zeus"]}}
-    earlier = {"__survivor_npz_guard": {"controller_pid": pid}}
+    left: dict[str, Any] = {
+        "hosts": {"rig": {"__survivor_npz_look": {}}},
+        "groups": {"survivor_npz_proven": ["zeus"]},
+    }
+    earlier: dict[str, Any] = {"__survivor_npz_guard": {"controller_pid": pid}}
     if passes:
         assert guarded(**left, **earlier)
     else:
@@ -141,7 +144,7 @@ def test_a_part_of_the_fleet_passed_for_the_whole(played: Any, batch: Any, limit
 
 
 def test_a_rig_left_out_by_name_takes_no_part() -> None:
-    more = {"groups": {"rigs": ["rig", "down"]}, "skip_rigs": ["down"]}
+    more: dict[str, Any] = {"groups": {"rigs": ["rig", "down"]}, "skip_rigs": ["down"]}
     found = guarded(**more)
     assert (found["team"]["rigs"], found["team"]["skipped"]) == (["rig"], ["down"])
     assert set(groups_of(found)) == {"rig", "zeus"}

@@ -28,7 +28,7 @@ def progress(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("COLUMNS", "50")
     display = Display()
     progress = module.Progress(display)
-    progress.show = display.display
+    vars(progress)["show"] = display.display
     return progress
 
 

@@ -38,6 +38,7 @@ def test_only_a_positive_proof_is_one() -> None:
 def test_the_barrier_takes_no_silence_for_an_answer() -> None:
     shown = {"staged": [{"path": LIVE, "sha256": NEW}]}
     assert proof.barrier({"rig": part()}, {"rig": shown}, NEW) == {}
+    answer: Any
     for answer in (
         None,
         {"skipped": True},
@@ -80,7 +81,7 @@ def brief(*copies: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def latest(lease: Any = LEASE, **answers: Any) -> Any:
-    results = {name: {} for name in ("look", "switched", "reverted", "staged")}
+    results: dict[str, dict[str, Any]] = {name: {} for name in ("look", "switched", "reverted", "staged")}
     results.update({name: {"rig": answer} for name, answer in answers.items() if answer is not None})
     return proof.latest(["rig"], results, lease)["rig"]
 
@@ -125,7 +126,7 @@ def test_a_copy_that_the_switch_did_not_read_fell_out_of_the_proof() -> None:
 
 
 def test_a_look_repeated_after_the_switch_is_the_latest() -> None:
-    again = a_look(a_copy(sha256=OLD), asked_at=LEASE["asked_at"] + 1)
+    again = a_look(a_copy(sha256=OLD), asked_at=float(str(LEASE["asked_at"])) + 1)
     assert latest(look=again, switched=brief(a_copy(sha256=NEW)))["copies"][0]["sha256"] == OLD
     first = a_look(a_copy(sha256=OLD), asked_at=LEASE["asked_at"])
     assert latest(look=first, switched=brief(a_copy(sha256=NEW)))["copies"][0]["sha256"] == NEW

@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from ansible import context
+from ansible import context  # type: ignore[attr-defined] # Ansible ships no types
 from localfleet import ROOT
 
 sys.path.insert(0, str(ROOT / "plugins" / "callback"))
@@ -162,7 +162,12 @@ def test_a_running_step_25_was_called_not_started(report: Any, action: str) -> N
             faults={"phase": "preflight", "hosts": {"zeus": [running]}},
         )
     else:
-        refused = {"refused": {"run": "1"}, "running": True, "verdict": "refused", "message": running}
+        refused: dict[str, Any] = {
+            "refused": {"run": "1"},
+            "running": True,
+            "verdict": "refused",
+            "message": running,
+        }
         report.v2_runner_on_failed(result("zeus", action=action, msg=running, **refused))
     lines = end(report, {"zeus": 1})
     assert [line for line in lines if running in line] == lines[-1:]

@@ -4,16 +4,14 @@
 from __future__ import annotations
 
 import socket
-import sys
 from typing import Any
 
 import pytest
 from ansible.module_utils.survivor_npz.controller.rig_watch import RigWatch, places
-from localfleet import ROOT
 
-sys.path.insert(0, str(ROOT / "plugins" / "action"))
+from plugins import plugin
 
-import survivor_npz_live as module
+module = plugin("action", "survivor_npz_live")
 
 HERE = "127.0.0.1"
 

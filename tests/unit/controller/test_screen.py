@@ -10,7 +10,8 @@ from ansible.module_utils.survivor_npz.controller.screen import WIDTH, Lines, cl
 
 
 def feed(pieces: List[bytes]) -> List[str]:
-    lines, offset, out = Lines(), 0, []
+    out: list[str] = []
+    lines, offset = Lines(), 0
     for piece in pieces:
         out += lines.feed(piece, offset, [], 5.0)
         offset += len(piece)

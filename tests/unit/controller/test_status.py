@@ -52,7 +52,7 @@ def screen(status: dict[str, Any]) -> str:
     report = reports.compose(
         sections, playbook="status.yml", check=False, stopped=False, seconds={}, messages={}
     )
-    return "\n".join(reports.lines(report, {"switched": [], "unknown": []}))
+    return "\n".join(reports.lines(report, {}))
 
 
 def test_all_is_well() -> None:

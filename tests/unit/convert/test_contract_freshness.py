@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 import pytest
@@ -126,7 +126,7 @@ def test_an_npz_of_somebody_else_is_left_as_it_is(bench: Bench, sidecar: Optiona
         path.write_text(sidecar)
     doubled = {name: array.repeat(2) for name, array in bench.arrays().items()}
     with bench.npz.open("wb") as file:
-        np.savez_compressed(file, **doubled)
+        np.savez_compressed(file, **dict[str, Any](doubled))
     touch(bench.npz, T0 + SECOND)
     before = bench.npz.read_bytes()
     outcome = bench.again()

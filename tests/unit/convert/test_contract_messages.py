@@ -10,7 +10,7 @@ import pytest
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
 from shapes import Bench, shape_c, without
 
-BAD = {
+BAD: dict[str, Any] = {
     "score": "x",
     "offset": None,
     "window_size": 1.5,

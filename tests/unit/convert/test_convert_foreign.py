@@ -36,7 +36,7 @@ def touch(path: Path, mtime_ns: int) -> None:
 
 def write_with_numpy(bench: Bench, times: int) -> None:
     """Replace the NPZ, in place, by one with each survivor `times` times."""
-    arrays = {name: array.repeat(times) for name, array in bench.arrays().items()}
+    arrays: dict[str, Any] = {name: array.repeat(times) for name, array in bench.arrays().items()}
     with bench.npz.open("wb") as file:
         np.savez_compressed(file, **arrays)
     touch(bench.npz, T0)

@@ -69,7 +69,7 @@ def test_a_rollback_during_a_conversion_keeps_its_pair(place: Place) -> None:
 @pytest.mark.parametrize("stop", [".pending", ".staged"])
 def test_a_dying_run_tidies_away_the_sidecar_of_one_that_is_staging(place: Place, stop: str) -> None:
     place.write(document(9), T0 + 10**9)
-    done = []
+    done: list[str] = []
 
     def strike(when: str, operation: str, path: str, _taken: object) -> None:
         if when == "before" and operation == "rename" and path.endswith(stop) and not done:
@@ -78,7 +78,7 @@ def test_a_dying_run_tidies_away_the_sidecar_of_one_that_is_staging(place: Place
             def tidy_and_die() -> dict[str, Any]:
                 durable.observer = None
                 live._PATIENCE_S = 0.2
-                api._make = lambda _job: os._exit(9)
+                vars(api)["_make"] = lambda _job: os._exit(9)
                 return place.run()
 
             pid, read = module_run.fork(tidy_and_die)

@@ -2,6 +2,7 @@
 """Other processes: a JSON that changes while it is read, a dead worker, two conversions at once."""
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -99,6 +100,16 @@ def remove(place: Place, data: bytes) -> None:
     place.json.unlink()
 
 
+def _is_open(place: Place, process: "subprocess.Popen[str]") -> bool:
+    return has_opened(process.pid, place.json)
+
+
+def _change(
+    change: Callable[[Place, bytes], None], place: Place, new: bytes, _process: "subprocess.Popen[str]"
+) -> None:
+    change(place, new)
+
+
 @pytest.mark.parametrize("change", [replace, append, shorten, rewrite, remove])
 def test_a_json_that_changes_while_it_is_read_never_gives_a_mixture(
     tmp_path: Path, large: bytes, change: Callable[[Place, bytes], None]
@@ -113,9 +124,9 @@ def test_a_json_that_changes_while_it_is_read_never_gives_a_mixture(
         place.write(large, T0)
         answer = disturbed(
             place,
-            lambda process, place=place: has_opened(process.pid, place.json),
+            functools.partial(_is_open, place),
             delay,
-            lambda _process, place=place: change(place, new),
+            functools.partial(_change, change, place, new),
             workers=1 + number % 2,
         )
         if answer.get("failed"):
@@ -162,7 +173,12 @@ def test_workers_die_with_their_parent(tmp_path: Path, large: bytes) -> None:
     place.write(large, T0)
     process = module_run.start(place.args(workers=2), tmp_path)
     found: List[int] = []
-    wait_for(process, lambda: found.extend(children(process.pid)) or found)
+
+    def has_children() -> bool:
+        found.extend(children(process.pid))
+        return bool(found)
+
+    wait_for(process, has_children)
     process.kill()
     process.communicate()
     assert found, "no worker was ever met"

@@ -6,7 +6,7 @@ import json
 import random
 import zipfile
 from pathlib import Path
-from typing import Dict, List
+from typing import Any, Dict, List
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_neither_path_nor_clock_nor_piece_size_gets_into_the_bytes(bench: Bench,
 
 def test_it_is_no_larger_than_savez_compressed_makes_it(bench: Bench) -> None:
     out = io.BytesIO()
-    np.savez_compressed(out, **bench.arrays())
+    np.savez_compressed(out, **dict[str, Any](bench.arrays()))
     assert bench.npz.stat().st_size <= len(out.getvalue())
 
 
@@ -61,7 +61,7 @@ def test_no_distribution_of_seeds_makes_it_larger_than_savez_compressed(case: st
     ours = assemble(members[0])
     assert ours == assemble(members[1])
     out = io.BytesIO()
-    np.savez_compressed(out, **arrays)
+    np.savez_compressed(out, **dict[str, Any](arrays))
     assert len(ours) <= len(out.getvalue())
     with zipfile.ZipFile(out) as theirs:
         assert len(members[0]["seeds"].data) <= theirs.getinfo("seeds.npy").compress_size
@@ -107,7 +107,7 @@ def test_arrays_that_are_not_those_of_schema_3_are_told_apart(bench: Bench, chan
     else:
         del arrays["score"]
     with bench.npz.open("wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, **dict[str, Any](arrays))
     info = read_whole(str(bench.npz))
     assert (info.schema_version, info.fault) == (None, None)
 

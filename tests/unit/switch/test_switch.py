@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any, Callable
 
 import pytest
 from ansible.module_utils.survivor_npz.common import durable
@@ -80,7 +81,7 @@ def test_two_controllers_cannot_interleave(names: Names) -> None:
         (lambda names: Path(names.staged(sha(NEW))).write_bytes(b"half"), "corrupt"),
     ],
 )
-def test_a_staged_file_is_believed_by_checksum_only(names: Names, damage, code: str) -> None:
+def test_a_staged_file_is_believed_by_checksum_only(names: Names, damage: Any, code: str) -> None:
     damage(names)
     with pytest.raises(SwitchError) as refusal:
         switch.activate(names, sha(NEW), replaces=sha(OLD), sidecars=True)
@@ -276,7 +277,7 @@ def test_another_programs_sidecar_is_never_lent_to_another_npz(names: Names) -> 
 
 def test_a_call_that_only_sets_the_mtime_says_so_and_leaves_the_pin(names: Names) -> None:
     write_pin(names, sha(OLD), {"mtime_ns": 4})
-    more = {"replaces": sha(OLD), "sidecars": True, "mtime_ns": 1_700_000_000_000_000_007}
+    more: dict[str, Any] = {"replaces": sha(OLD), "sidecars": True, "mtime_ns": 1_700_000_000_000_000_007}
     before = os.lstat(names.live).st_mtime_ns
     assert switch.activate(names, sha(OLD), **more, check=True).changed
     assert os.lstat(names.live).st_mtime_ns == before
@@ -292,6 +293,7 @@ def test_the_mtime_of_a_file_behind_a_symlink_is_never_set(names: Names, tmp_pat
     os.rename(names.live, target)
     os.symlink(target, names.live)
     before = facts(str(target))
+    act: Callable[[], object]
     for act in (
         lambda: switch.activate(names, sha(OLD), replaces=sha(OLD), sidecars=True, mtime_ns=7),
         lambda: switch.adjust(names, Ownership(mode=0o600)),

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from pathlib import Path
-from typing import Callable, Dict
+from typing import Any, Callable, Dict
 
 import pytest
 from ansible.module_utils.survivor_npz.common import durable
@@ -101,7 +101,7 @@ def killed_at(step: int, action: Callable[[Names], None], names: Names) -> bool:
     return os.WIFSIGNALED(status)
 
 
-ACTIONS: Dict[str, tuple] = {
+ACTIONS: Dict[str, Any] = {
     "activate": (lay_out, activate, NEW),
     "activate over another program's": (with_foreign_sidecar, activate, NEW),
     "adjust": (lay_out, adjust, OLD),

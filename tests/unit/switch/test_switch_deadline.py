@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 from ansible.module_utils.survivor_npz.common import durable
@@ -45,6 +45,7 @@ def test_a_controller_whose_permission_ended_does_not_switch(names: Names, limit
 @pytest.mark.parametrize("limit", ENDED)
 def test_a_controller_whose_permission_ended_changes_nothing_else_either(names: Names, limit: Any) -> None:
     mtime, mode = os.lstat(names.live).st_mtime_ns, os.lstat(names.live).st_mode
+    act: Callable[[], object]
     for act in (
         lambda: switch.activate(names, sha(OLD), replaces=sha(OLD), mtime_ns=7, valid_until=limit),
         lambda: switch.adjust(names, Ownership(mode=0o600), valid_until=limit),

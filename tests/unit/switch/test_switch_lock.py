@@ -104,7 +104,8 @@ def test_a_lock_file_that_was_made_anew_is_the_one_that_counts(
     names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Opened, then deleted by somebody: whoever comes next would lock another file."""
-    opened, deleted = live._open_lock, []
+    deleted: list[object] = []
+    opened = live._open_lock
 
     def deletes(here: Names, create: bool) -> int | None:
         lock = opened(here, create)
