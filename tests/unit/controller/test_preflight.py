@@ -208,8 +208,8 @@ def test_a_rig_in_one_of_two_lists_lost_its_results_in_silence(
 ) -> None:
     answers = looks(a_look(), fleet_config={"hostnames": hostnames, "trouble": None})
     found = preflight.warnings(answers, "zeus", {"rig": "192.168.3.120"})
-    assert [text.startswith(start) for text, start in zip(found, warned)] == [True] * len(warned), found
-    assert len(found) == len(warned)
+    assert len(found) == len(warned), found
+    assert all(text.startswith(start) for text, start in zip(found, warned)), found
 
 
 def test_a_distributed_config_that_cannot_be_read_is_a_warning() -> None:
