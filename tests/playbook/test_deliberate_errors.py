@@ -30,7 +30,12 @@ def failing(fleet: LocalFleet) -> None:
     fleet.write_scorer("#!/bin/bash\necho 'trial 1'\necho 'CUDA error: out of memory' >&2\nexit 3\n")
 
 
-@pytest.mark.parametrize("error", [cut, null_field, empty, failing], ids=lambda error: error.__name__)
+SLOW = [
+    pytest.param(error, id=error.__name__, marks=pytest.mark.slow) for error in (null_field, empty, failing)
+]
+
+
+@pytest.mark.parametrize("error", [pytest.param(cut, id="cut"), *SLOW])
 def test_the_last_lines_of_a_run_with_an_error_are_the_reviewed_ones(error: Any, tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path, rigs=("rig-6600",))
     error(fleet)

@@ -143,6 +143,7 @@ def test_workers_read_an_old_npz_from_the_ram_disk(tmp_path: Path) -> None:
     assert leftovers(fleet) == []
 
 
+@pytest.mark.slow  # one of the longest; make torture plays it
 def test_a_changed_rig_receives_the_npz_once(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     fleet.ram("rig-6600").parent.mkdir(parents=True)
@@ -173,6 +174,7 @@ def test_nothing_is_pushed_when_step_1_wrote_no_survivors(tmp_path: Path) -> Non
         assert "STOPPED in convert: zeus: " in run.tail
 
 
+@pytest.mark.slow  # one of the longest; make torture plays it
 def test_zero_survivors_may_be_allowed(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path, rigs=("rig-6600",), count=0)
     run = fleet.run(extra={"survivor_npz_min_survivors": 0})
@@ -181,6 +183,7 @@ def test_zero_survivors_may_be_allowed(tmp_path: Path) -> None:
     assert "WARNING: --sample-size 5,000 needs more than 0 survivors" in run.tail
 
 
+@pytest.mark.slow  # one of the longest; make torture plays it
 def test_two_controllers_interleave(tmp_path: Path) -> None:
     """The second one's NPZ is live before the first one switches: compare-and-swap refuses."""
     fleet = LocalFleet(tmp_path)
@@ -237,6 +240,7 @@ def healed(fleet: LocalFleet) -> None:
     assert fleet.run("prepare.yml").changed == []
 
 
+@pytest.mark.slow  # one of the longest; make torture plays it
 def test_a_controller_dies_after_it_staged(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     fleet.converge()
@@ -275,6 +279,7 @@ def test_a_controller_dies_at_any_time(tmp_path: Path, delay: float) -> None:
     assert seen <= whole | {fleet.sha256("zeus")}, "live is whole: the old one or the new one"
 
 
+@pytest.mark.slow  # one of the longest; make torture plays it
 def test_never_distributes_what_a_symlink_points_to(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     fleet.converge()

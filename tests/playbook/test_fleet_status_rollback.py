@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pytest
 from localfleet import LocalFleet
 
 GONE = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
@@ -45,6 +46,7 @@ def test_status_shows_every_copy_while_a_rig_is_down(tmp_path: Path) -> None:
     assert "NO" in run.tail
 
 
+@pytest.mark.slow  # one of the longest; make torture plays it
 def test_rollback_brings_the_previous_npz_everywhere_and_pins_it(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     run = fleet.run("rollback.yml")

@@ -73,6 +73,7 @@ def test_an_empty_rigs_group_starts_the_launch(tmp_path: Path) -> None:
     refused(fleet, fleet.run(), "group rigs has no host")
 
 
+@pytest.mark.slow  # one of the longest; make torture plays it
 def test_a_tag_leaves_out_conversion_and_distribution(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     refused(fleet, fleet.run("step25.yml", "--tags", "run"), "A conversion is due (reason: missing)")
@@ -125,6 +126,7 @@ def test_a_hung_disk_keeps_ssh_alive(tmp_path: Path) -> None:
     refused(fleet, run, "rig-6600: no answer in time")
 
 
+@pytest.mark.slow  # one of the longest; make torture plays it
 def test_a_misspelt_rig_is_left_out_silently(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     fleet.hostvars["rig-6600b"] = dict(GONE)

@@ -67,6 +67,7 @@ def test_a_rename_that_lands_after_the_answer_was_lost(tmp_path: Path) -> None:
     assert fleet.run("prepare.yml").changed == []
 
 
+@pytest.mark.slow  # one of the longest; make torture plays it
 def test_a_host_that_stays_away_is_named_unknown(tmp_path: Path) -> None:
     fleet = start(tmp_path)
     fleet.fault("rig-6600b", "gone", SWITCH)

@@ -211,6 +211,7 @@ def unfit(scripts: Scripts) -> None:
     scripts.path("incomplete").write_bytes(b"#!/bin/bash\n" + old_block([]).encode()[:-30])
 
 
+@pytest.mark.slow  # one of the longest; make torture plays it
 def test_what_cannot_be_hooked_is_refused_in_one_sentence_and_untouched(tmp_path: Path) -> None:
     scripts = Scripts(tmp_path, dict.fromkeys(UNFIT, SCRIPT))
     unfit(scripts)

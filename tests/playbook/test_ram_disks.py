@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 from localfleet import LocalFleet
 
 pytest_plugins = ("launch_fixtures",)
@@ -17,6 +18,7 @@ def warm(fleet: LocalFleet, host: str, content: bytes = b"filled before the conv
     fleet.ram(host).write_bytes(content)
 
 
+@pytest.mark.slow  # one of the longest; make torture plays it
 def test_ready_mark_without_its_files_is_no_proof(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     warm(fleet, "rig-6600b")
@@ -30,6 +32,7 @@ def test_ready_mark_without_its_files_is_no_proof(tmp_path: Path) -> None:
         assert fleet.ram(host).read_bytes() == fleet.npz("zeus").read_bytes(), host
 
 
+@pytest.mark.slow  # one of the longest; make torture plays it
 def test_json_newer_and_every_ram_disk_warm(tmp_path: Path) -> None:
     """Everything converted and pushed, exit code 0, and 6 of 6 workers read the old NPZ."""
     fleet = LocalFleet(tmp_path)
