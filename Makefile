@@ -45,6 +45,10 @@ test: lint unit molecule-short ## Everything: lint, unit, module, playbook tests
 unit: $(VENV)/dev ## Unit, module and playbook tests (ARGS=… for pytest)
 	@pytest -n 3 --dist worksteal $(ARGS)
 
+.PHONY: playbooks
+playbooks: $(VENV)/dev ## Every playbook test, those too that are too long for `make test` (ARGS=… for pytest)
+	@pytest -n 3 --dist worksteal -m "slow or not slow" --timeout=1800 tests/playbook $(ARGS)
+
 .PHONY: test-versions
 test-versions: $(VENV)/dev ## Module and playbook tests with every Python and ansible-core (ARGS=3.13/2.21 for one)
 	@python tools/versions.py $(ARGS)

@@ -26,7 +26,6 @@ def kill_at(fleet: RealFleet, task: object) -> List[str]:
     return done
 
 
-@pytest.mark.short
 def test_controller_killed_at_the_switch(fleet: RealFleet) -> None:
     """The rigs switch while nobody is left to prove it; the fixture's healthy run heals all."""
     done = kill_at(fleet, "Make the staged NPZ live")

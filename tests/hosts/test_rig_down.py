@@ -26,7 +26,6 @@ def test_rig_down_before_the_run(fleet: RealFleet) -> None:
     assert fleet.starts == starts
 
 
-@pytest.mark.short
 def test_rig_killed_between_the_phases(fleet: RealFleet, at: Any) -> None:
     """It has staged and shown the bytes, then it dies: the others may not stay switched unnamed."""
     before, starts = fleet.digests, fleet.starts

@@ -62,6 +62,7 @@ class InstalledFleet(LocalFleet):
         return {**super().environment(env), "ANSIBLE_CONFIG": str(self.installed / "ansible.cfg")}
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_a_fleet_is_prepared_started_shown_and_rolled_back_by_full_names(
     installed: Path, tmp_path: Path
 ) -> None:

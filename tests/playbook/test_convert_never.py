@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from localfleet import SCORER, LocalFleet
 
 CONVERTS_BY_ITSELF = """
@@ -16,6 +17,7 @@ fi
 """
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_the_script_converted_the_json_that_convert_never_ignores(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     fleet.converge()

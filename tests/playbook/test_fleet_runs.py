@@ -64,6 +64,7 @@ def test_the_proposal(tmp_path: Path) -> None:
     assert len(fleet.starts) == 2
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_a_dry_run_of_a_virgin_fleet_and_of_a_converged_one(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     dry, real = predicted(fleet)
@@ -79,6 +80,7 @@ def test_a_dry_run_of_a_virgin_fleet_and_of_a_converged_one(tmp_path: Path) -> N
     assert "NOT started (dry run)" in run.tail
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_a_dry_run_promised_what_its_tags_leave_out(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     fleet.converge()
@@ -111,6 +113,7 @@ def test_a_dry_run_promised_what_the_host_can_not_take(tmp_path: Path) -> None:
     assert "rig-6600b/file is not a directory" in faults["rig-6600b"][0]
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_a_rig_that_missed_one_run_kept_the_old_file_for_good(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     fleet.converge()
@@ -159,6 +162,7 @@ def test_a_changed_rig_receives_the_npz_once(tmp_path: Path) -> None:
         assert f"PLAY [{step}" not in run.out, "an unchanged fleet costs one look"
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_nothing_is_pushed_when_step_1_wrote_no_survivors(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path, rigs=("rig-6600",))
     fleet.converge()
@@ -251,6 +255,7 @@ def test_a_controller_dies_after_it_staged(tmp_path: Path) -> None:
     healed(fleet)
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_rig_jobs_died_since_the_rigs_own_python_could_not_open_the_npz(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     python = tmp_path / "python"

@@ -120,6 +120,7 @@ def test_a_rollback_went_back_to_what_the_old_converter_had_made(tmp_path: Path)
     assert fleet.npz("zeus").stat().st_mtime_ns == fleet.json.stat().st_mtime_ns
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_garbage_was_brought_to_every_rig_and_proved(tmp_path: Path) -> None:
     """As it is with convert: never, and back from .previous: nobody looked into what was passed on."""
     fleet = LocalFleet(tmp_path)

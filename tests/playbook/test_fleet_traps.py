@@ -86,6 +86,7 @@ def test_a_tag_leaves_out_conversion_and_distribution(tmp_path: Path) -> None:
     refused(fleet, run, "--skip-tags always leaves out the guard")
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_text_from_the_command_line_counts_as_true_and_opens_gates(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     fleet.converge()
@@ -97,6 +98,7 @@ def test_text_from_the_command_line_counts_as_true_and_opens_gates(tmp_path: Pat
     refused(fleet, fleet.run("step25.yml", "-e", "survivor_npz_scorer_args=9,10"), "must be a list")
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_step_2_5_started_while_we_staged(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path, rigs=("rig-6600",))
     fleet.converge()

@@ -23,6 +23,7 @@ def start(tmp_path: Path) -> BreakableFleet:
     return fleet
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_a_rig_vanishes_in_the_switch_and_those_switched_go_back(tmp_path: Path) -> None:
     fleet = start(tmp_path)
     old = fleet.sha256("zeus")

@@ -62,6 +62,7 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o7777
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_hook_comes_and_goes_byte_for_byte_and_says_how_to_undo_it(fleet: LocalFleet) -> None:
     before = fleet.tree()
     dry = play(fleet, "--diff", check=True)

@@ -21,7 +21,7 @@ def assert_started(fleet: LocalFleet, run: Run) -> None:
     assert len({fleet.sha256(host) for host in fleet.hosts}) == 1
 
 
-@pytest.mark.parametrize("how", ["free", "become"])
+@pytest.mark.parametrize("how", ["free", pytest.param("become", marks=pytest.mark.slow)])
 def test_a_site_prescribes_another_strategy_one_fork_or_become(tmp_path: Path, how: str) -> None:
     fleet = LocalFleet(tmp_path / "fleet")
     if how == "become":
@@ -32,6 +32,7 @@ def test_a_site_prescribes_another_strategy_one_fork_or_become(tmp_path: Path, h
     assert_started(fleet, fleet.run("step25.yml", "-f", "1", env={"ANSIBLE_STRATEGY": "free"}))
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_group_vars_beside_a_yaml_inventory_and_a_vault_are_left_out(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path / "fleet")
     secret = fleet.root / "inventory-vault-password"

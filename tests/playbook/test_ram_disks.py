@@ -58,6 +58,7 @@ def test_step_3_read_a_stale_npz_from_its_own_ram_disk(tmp_path: Path) -> None:
     assert copy.read_bytes() == fleet.npz("zeus").read_bytes()
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_a_rebooted_rig_reads_new_data_and_the_others_old(tmp_path: Path) -> None:
     """Disks agree everywhere; a RAM disk that a reboot emptied doesn't matter, one that is old does."""
     fleet = LocalFleet(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from launch import Sshd
 from localfleet import JSON, LocalFleet
 
@@ -25,6 +26,7 @@ def test_rigs_hung_under_26_connections_at_once(tmp_path: Path, sshd: Sshd) -> N
     assert not list((fleet.root / "rig-6600").rglob(f"*{JSON}*")), "a rig has the 258 MB JSON"
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_survivors_not_more_than_the_sample_size_warn(tmp_path: Path) -> None:
     """4,900 survivors with `--sample-size` 5,000: workers died, best score -1.0, "SUCCESS"."""
     fleet = LocalFleet(tmp_path, rigs=("rig-6600",))

@@ -102,6 +102,7 @@ def test_connection_lost_for_good_ends_the_watching_only(remote_zeus: Launcher, 
     assert control.query(str(remote_zeus.place.dir))["running"]
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_of_two_playbooks_at_once_one_launches(zeus: Launcher) -> None:
     zeus.place.script("echo start >> starts; sleep 3")
     with zeus.playing() as one, zeus.playing() as other:

@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 
+import pytest
 from ansible.module_utils.survivor_npz.run import control
 from launch import alive
 from launcher import COUNT, Launcher, Screen, shown
@@ -99,6 +100,7 @@ head -c 3000 /dev/urandom; exit 9""")
     assert lines[3] == "bar 3"
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_silence_shows_a_sign_of_life_and_cron_sees_none(zeus: Launcher) -> None:
     zeus.place.script("sleep 3.5; echo done")
     rc, text = zeus.play(survivor_npz_sign_of_life=1)
@@ -139,6 +141,7 @@ def test_nothing_starts_without_the_gate(zeus: Launcher) -> None:
     assert not (zeus.place.dir / "started").exists()
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_detached_run_is_refused_a_second_then_followed_to_its_verdict(zeus: Launcher) -> None:
     zeus.place.script("echo early; until [ -e go ]; do sleep 0.1; done; echo late; exit 5")
     rc, text = zeus.play(survivor_npz_detach=True)

@@ -96,6 +96,7 @@ def test_header_prepares_the_fleet_with_stdin_closed_and_no_terminal(wired: Wire
     assert "--sample-size" in done.stderr, "84 survivors are too few for the script's default"
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_cron_starts_the_hooked_script_once_by_step25_without_a_second_preparation(wired: Wired) -> None:
     starts = wired.fleet.starts
     line = wired.text("cron").split(None, 5)[5]
@@ -135,6 +136,7 @@ def test_failed_preparation_stops_the_hooked_script_before_its_first_command(wir
     assert wired.fleet.starts == starts
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_after_step_1_the_fleet_of_distributed_config_is_right_ram_disk_of_a_rebooted_rig_included(
     wired: Wired, tmp_path: Path
 ) -> None:
