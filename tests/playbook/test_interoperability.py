@@ -21,7 +21,8 @@ def assert_started(fleet: LocalFleet, run: Run) -> None:
     assert len({fleet.sha256(host) for host in fleet.hosts}) == 1
 
 
-@pytest.mark.parametrize("how", ["free", pytest.param("become", marks=pytest.mark.slow)])
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
+@pytest.mark.parametrize("how", ["free", "become"])
 def test_a_site_prescribes_another_strategy_one_fork_or_become(tmp_path: Path, how: str) -> None:
     fleet = LocalFleet(tmp_path / "fleet")
     if how == "become":

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from localfleet import NPZ, ROOT, LocalFleet
+from localfleet import NPZ, ROOT, LocalFleet, once
 from truthtable import RIG, SHORT, ZEUS, cell, render
 
 BROKEN = "rig-6600b"
@@ -25,16 +25,19 @@ CELLS = [pytest.param(zeus, rig, id=f"{zeus}-{rig}") for zeus, rig in SHORT] + [
 ]
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A converged fleet whose NPZ is A, beside an older one, C."""
-    fleet = LocalFleet(tmp_path_factory.mktemp("template") / "fleet", count=100)
+def build(place: Path) -> None:
+    fleet = LocalFleet(place, count=100)
     assert fleet.run("prepare.yml").rc == 0
     older = fleet.root / "older.npz"
     shutil.copy2(fleet.npz("zeus"), older)
     fleet.write_survivors(300)
     assert fleet.run("prepare.yml").rc == 0
-    return fleet.root
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    """A converged fleet whose NPZ is A, beside an older one, C."""
+    return once(tmp_path, "truth-table", build)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -11,11 +12,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 import survivors
 import yaml
@@ -25,14 +25,30 @@ DEFAULTS = yaml.safe_load((ROOT / "roles" / "survivor_npz" / "defaults" / "main.
 EXTRA_PATHS = DEFAULTS["survivor_npz_extra_paths"]
 NPZ = "bidirectional_survivors_binary.npz"
 JSON = "bidirectional_survivors.json"
-# Converged fleets of 300 survivors, by their rigs: made once by a process, then copied.
-_CONVERGED: Dict[Tuple[str, ...], tempfile.TemporaryDirectory[str]] = {}
 SCORER = """#!/usr/bin/env bash
 # Test double of Step 2.5: records each start with its arguments and environment.
 echo "trial started with: $*"
 printf '%s\\n' "$*" >> started.log
 env | sort > environment.log
 """
+
+
+def once(beside: Path, name: str, make: Callable[[Path], None]) -> Path:
+    """A directory that one process of a test run fills, for all of its tests to copy.
+
+    Args:
+        beside: a path below the run's own temporary directory, which pytest removes.
+    """
+    base = next(path for path in (beside, *beside.parents) if re.fullmatch(r"pytest-\d+", path.name))
+    place = base / name
+    with open(base / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.exists():
+            part = base / f"{name}.part"
+            shutil.rmtree(part, ignore_errors=True)
+            make(part)
+            part.rename(place)
+    return place
 
 
 @dataclass
@@ -84,15 +100,15 @@ class LocalFleet:
     def converge(self) -> None:
         """Bring a new fleet to where `prepare.yml` brings it: a test's start, not its subject."""
         assert self.count == 300
-        key = tuple(self.rigs)
-        if key in _CONVERGED:
-            shutil.copytree(_CONVERGED[key].name, self.root, dirs_exist_ok=True)
-            return
-        run = self.run("prepare.yml", timeout=280)
-        assert run.rc == 0, run.out
-        _CONVERGED[key] = tempfile.TemporaryDirectory()
+
+        def make(place: Path) -> None:
+            fleet = LocalFleet(place, self.rigs)
+            run = fleet.run("prepare.yml", timeout=280)
+            assert run.rc == 0, run.out
+
+        made = once(self.root, f"converged-{'-'.join(self.rigs)}", make)
         for host in self.hosts:
-            shutil.copytree(self.root / host, Path(_CONVERGED[key].name, host))
+            shutil.copytree(made / host, self.root / host, dirs_exist_ok=True)
 
     def dir(self, host: str) -> Path:
         """A host's pipeline directory."""
