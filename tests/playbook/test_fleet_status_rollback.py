@@ -91,6 +91,7 @@ def test_rollback_brings_the_previous_npz_everywhere_and_pins_it(tmp_path: Path)
     assert fleet.run("prepare.yml").changed == []
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_a_rollback_went_back_to_what_the_old_converter_had_made(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     fleet.converge()

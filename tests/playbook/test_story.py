@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 from launcher import Launcher
 from localfleet import ROOT, LocalFleet, Run
@@ -57,6 +58,7 @@ def test_the_push_is_hidden_in_a_module_of_our_own() -> None:
     ]
 
 
+@pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_a_play_of_the_operators_own_over_the_whole_fleet(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path / "fleet", rigs=RIGS)
     own = tmp_path / "own.yml"
