@@ -291,7 +291,8 @@ def main() -> None:
     except OSError as error:
         where = f"{error.filename or given['directory']}: {error.strerror or error}"
         module.fail_json(msg=f"{where}. Fix the file system or its permissions, then run again.")
-    found["workers"] = matching(given["workers"], set()) if given["workers"] else []
+    if not lead:
+        found["workers"] = matching(given["workers"], set()) if given["workers"] else []
     module.exit_json(**{"changed": False, "run": None, "same_files": same, **found, **lead})
 
 
