@@ -110,12 +110,15 @@ class Play:
 
         return step
 
+    def _until(self, host_name: str, held: dict[str, Any]) -> dict[str, Any]:
+        """A host's permission, as vars/main.yml computes it."""
+        staged, look = self._registered(host_name, "staged"), self._registered(host_name, "look")
+        began = staged.get("stamp") or look["stamp"]
+        return {"boot": began["boot"], "clock": began["clock"] + held["expires"] - held["begun"]}
+
     def _switch(self, host_name: str) -> Step:
         part, held = self.parts[host_name], self.vars["__survivor_npz_lease"]
-        began = (
-            self._registered(host_name, "staged").get("stamp") or self._registered(host_name, "look")["stamp"]
-        )
-        until = {"boot": began["boot"], "clock": began["clock"] + held["expires"] - held["begun"]}
+        until = self._until(host_name, held)
         names, digest = self.world.names(host_name), sha256(self.data)
 
         def step() -> dict[str, Any]:
@@ -129,10 +132,7 @@ class Play:
 
     def _revert(self, host_name: str) -> Step:
         part, held = self.parts[host_name], self.vars["__survivor_npz_renewed"]
-        began = (
-            self._registered(host_name, "staged").get("stamp") or self._registered(host_name, "look")["stamp"]
-        )
-        until = {"boot": began["boot"], "clock": began["clock"] + held["expires"] - held["begun"]}
+        until = self._until(host_name, held)
         names, digest = self.world.names(host_name), sha256(self.data)
 
         def step() -> dict[str, Any]:

@@ -11,9 +11,7 @@ DECIDE = "plugins/action/survivor_npz_fleet.py"
 EXTRA = 'extra_paths: "{{ survivor_npz_extra_paths }}"'
 NOT_ON_ZEUS = 'extra_paths: "{{ __survivor_npz_leads | ternary([], survivor_npz_extra_paths) }}"'
 PREFLIGHT = """- name: preflight | Stop before any work if a host has a fault
-  survivor_npz_fleet:
-    phase: preflight
-    options: "{{ __survivor_npz_options }}"
+  survivor_npz_fleet: {phase: preflight, options: "{{ __survivor_npz_options }}"}
 
 """
 OTHERS = """- name: Look at every other host
