@@ -1,12 +1,12 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: MIT
-"""Take, renew and end the fleet's lease on the coordinator."""
+"""Take, renew and end the fleet's lease on the coordinator, and record what was proven."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: survivor_npz_lease
-short_description: Take, renew and end the fleet's lease on the coordinator
+short_description: Take, renew and end the fleet's lease on the coordinator, and record what was proven
 description:
   - While a controller holds the lease, no other controller changes live copies of the fleet, and no Step 2.5
     starts on a proof that is older than the lease.
@@ -23,13 +23,17 @@ options:
         runs. Repeated with the same O(token) it finds its own lease.
       - V(renewed) lets one's own lease hold for O(seconds) from now; refused once it was lost.
       - V(ended) ends one's own lease and leaves any other alone.
+      - V(proven) needs no lease. It records O(sha256) as the NPZ that every host has shown. The newest ten are
+        kept. A rollback goes back to one of them where the previous NPZ is another program's.
     type: str
-    choices: [taken, renewed, ended]
+    choices: [taken, renewed, ended, proven]
     required: true
   token:
-    description: Names the run that takes the lease. Any text that no other run uses.
+    description: Names the run that takes the lease. Any text that no other run uses. Required but for O(state=proven).
     type: str
-    required: true
+  sha256:
+    description: SHA-256 of an NPZ. Required for O(state=proven).
+    type: str
   controller:
     description: Who takes the lease, for the operator of another controller, as user@host and process id.
     type: str
@@ -121,7 +125,7 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.survivor_npz.run import control
+from ansible.module_utils.survivor_npz.run import control, proven
 from ansible.module_utils.survivor_npz.run.supervise import lease
 
 
@@ -135,6 +139,8 @@ def _act(args: dict[str, Any], check: bool) -> dict[str, Any]:
         result = {"changed": True, **lease.renew(place, token, args["seconds"])}
     elif args["state"] == "ended" and not check:
         result = {"changed": lease.end(place, token)}
+    elif args["state"] == "proven" and not check:
+        proven.record(place, args["sha256"])
     if "number" in result:
         result["until"] = lease.note(result)["until"]
     return {**result, "stamp": lease.state(place)["stamp"]}
@@ -145,14 +151,20 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "dir": {"type": "path", "required": True},
-            "state": {"choices": ["taken", "renewed", "ended"], "required": True},
-            "token": {"required": True, "no_log": False},
+            "state": {"choices": ["taken", "renewed", "ended", "proven"], "required": True},
+            "token": {"no_log": False},
+            "sha256": {},
             "controller": {"default": "an unnamed controller"},
             "seconds": {"type": "float", "default": 120},
             "seen": {"type": "int"},
             "while_running": {"type": "bool", "default": False},
         },
-        required_if=[("state", "taken", ["seen"])],
+        required_if=[
+            ("state", "taken", ["token", "seen"]),
+            ("state", "renewed", ["token"]),
+            ("state", "ended", ["token"]),
+            ("state", "proven", ["sha256"]),
+        ],
         supports_check_mode=True,
     )
     try:

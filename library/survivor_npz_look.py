@@ -9,8 +9,7 @@ module: survivor_npz_look
 short_description: Look at every copy of the survivor NPZ on a host
 description:
   - Reports of each copy whether it exists, its checksums, survivors, schema, owner and mode, what is staged
-    or kept beside it, and whether its directory can take a new one. Reads only, creates nothing.
-  - Needs nothing but the Python standard library, so that it runs on a bare rig.
+    or kept beside it, and whether its directory can take a new one. Needs no library. Creates nothing.
 options:
   directory:
     description: Pipeline directory. C(~) is the home of the user that the task runs as.
@@ -165,10 +164,14 @@ accounts:
   returned: always
   type: dict
 run:
-  description: What M(survivor_npz_run) reports with C(state=query), and C(proven), the SHA-256 of the NPZs on
-    which runs were started, the last one first.
+  description: What M(survivor_npz_run) reports with C(state=query).
   returned: with O(coordinator)
   type: dict
+proven:
+  description: SHA-256 of the NPZs that every host has shown, the last one first.
+  returned: with O(coordinator)
+  type: list
+  elements: str
 decision:
   description: Whether a conversion is C(due); if not, the C(reason), and what an earlier one recorded.
   returned: with O(conversion)
@@ -209,12 +212,13 @@ from ansible.module_utils.survivor_npz.run.supervise.processes import matching
 
 
 def _lead(home: str, workers: str) -> dict[str, Any]:
-    """What only the coordinator is asked: what Step 2.5 and others do there. Rigs need not compile the code for it."""
+    """What only the coordinator is asked. Rigs need not compile the code for it."""
     from ansible.module_utils.survivor_npz.look import distributed_config  # noqa: PLC0415
-    from ansible.module_utils.survivor_npz.run import control  # noqa: PLC0415
+    from ansible.module_utils.survivor_npz.run import control, proven  # noqa: PLC0415
 
     return {
-        "run": {**control.query(home), "proven": control.proven(home)},
+        "run": control.query(home),
+        "proven": proven.proven(home),
         "workers": control.workers(home, workers) if workers else [],
         "fleet_config": distributed_config.listed(os.path.join(home, "distributed_config.json")),
     }
@@ -226,12 +230,6 @@ def _foresee(home: str, asked: dict[str, Any]) -> dict[str, Any]:
 
     src, dest = (os.path.join(home, asked[name]) for name in ("src", "dest"))
     return foresee(src, dest, asked["force"], asked["prng_encoding"])
-
-
-def _is_expired(run: dict[str, Any] | None) -> bool:
-    """Whether another controller died while it held the lease: its last rename must be over first."""
-    lease = (run or {}).get("lease") or {}
-    return bool(lease.get("expired")) and not lease.get("ended")
 
 
 def main() -> None:
@@ -272,6 +270,8 @@ def main() -> None:
     try:
         # First: its stamp must be older than every look that is judged by it.
         lead = _lead(home, given["workers"]) if given["coordinator"] else {}
+        lease = (lead.get("run") or {}).get("lease") or {}
+        died = lease.get("expired") and not lease.get("ended")  # a controller: its last rename must be over first
         found = look(
             given["directory"],
             given["paths"],
@@ -281,7 +281,7 @@ def main() -> None:
             accounts={"owner": given["owner"], "group": given["group"]},
             brief=given["brief"],
             login=given["login"],
-            settle=given["settle"] or _is_expired(lead.get("run")),
+            settle=given["settle"] or bool(died),
             whole=given["whole"],
             now=given["now"],
         )

@@ -271,6 +271,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         return {
             **proven,
             "proven": True,
+            "recorded": (results["look"][lead].get("proven") or [])[:1] == [goal["sha256"]],
             "npz": npz,
             "members": _members({lead: ["survivor_npz_proven"]}),
         }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.survivor_npz.run import control
+from ansible.module_utils.survivor_npz.run import control, proven
 from ansible.module_utils.survivor_npz.run.supervise import lease
 from launch import Place
 from module_run import run_here
@@ -165,6 +165,30 @@ def test_removed_lease_file_lets_two_transactions_have_one_number(place: Place) 
     ask(place, "taken", B, seen=0)
     (place.dir / ".survivor_npz" / "lease.json").unlink()
     assert "lease.json was removed" in ask(place, "taken", A, seen=1)["msg"]
+
+
+def test_a_rollback_knew_only_the_npz_of_the_last_run(place: Place) -> None:
+    """Proven is what every host has shown, started or not; the newest first, and each once."""
+    digests = [f"{number:064x}" for number in range(12)]
+    for sha256 in [*digests, digests[5]]:
+        assert not run_here(
+            "survivor_npz_lease", {"dir": str(place.dir), "state": "proven", "sha256": sha256}
+        )["changed"]
+    newest = [digests[5], *(one for one in reversed(digests) if one != digests[5])]
+    assert proven.proven(str(place.dir)) == newest[:10]
+
+
+def test_a_dry_run_recorded_what_it_had_not_proven(place: Place) -> None:
+    run_here("survivor_npz_lease", {"dir": str(place.dir), "state": "proven", "sha256": "a" * 64}, check=True)
+    assert list(place.dir.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"npz": 1}', '{"npz": ["../x", 3, null]}'])
+def test_an_edited_list_of_proven_npzs_named_something_else(place: Place, text: str) -> None:
+    place.script("true")
+    place.run(npz={"sha256": "b" * 64})
+    (place.dir / ".survivor_npz" / "proven.json").write_text(text)
+    assert proven.proven(str(place.dir)) == ["b" * 64]  # of the run's record, as earlier versions left it
 
 
 def test_lease_may_last_for_hours_or_no_time_at_all(place: Place) -> None:

@@ -87,12 +87,6 @@ def finished(directory: str, run: str | None = None) -> dict[str, Any]:
     return record
 
 
-def proven(directory: str) -> list[str]:
-    """Return the SHA-256 of the NPZs on which runs were started, that of the last run first."""
-    notes = [read_json(os.path.join(path, "record.json")).get("npz") for path in reversed(records(directory))]
-    return [str(note["sha256"]) for note in notes if isinstance(note, dict) and note.get("sha256")]
-
-
 def query(directory: str) -> dict[str, Any]:
     """Return whether a run is on, the last one that ended, and the newest transaction. Writes nothing.
 

@@ -210,7 +210,7 @@ PROVEN = "e" * 64
 def test_a_rollback_brought_back_hybrids_labelled_java_lcg(proven: Any, rig: Any, holder: Any) -> None:
     """Step 1 runs the old converter, so what was live before on Zeus is its NPZ, and on the rigs the proven one."""
     copy = a_copy(sha256=NEW, previous={**PREVIOUS, "old_converter": True})
-    lead = a_look(copy, files=[SOURCE], run={"proven": proven})
+    lead = a_look(copy, files=[SOURCE], proven=proven)
     found = goals.from_previous("zeus", {"rig": a_look(rig), "zeus": lead}, "s.json")
     if holder is None:
         assert "made by the old converter" in found["refused"]

@@ -100,6 +100,7 @@ LOOK = {
     "accounts": Table({str: {"wanted": str, "name": maybe(str), "grantable": bool}}),
     "libraries": Table({str: maybe(str)}),
     "run": maybe(_RUN),
+    "proven": maybe([str]),
     "decision": maybe(
         {
             "due": bool,

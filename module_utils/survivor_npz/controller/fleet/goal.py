@@ -109,8 +109,8 @@ def _no_way_back(held: Answer, live: str) -> str | None:
 
 
 def _last_proven(lead: str, looks: Mapping[str, Answer]) -> tuple[str, Answer]:
-    """The last NPZ that a run was started on and that is not live: a host that holds it, and what it holds."""
-    known = (looks[lead].get("run") or {}).get("proven") or []
+    """The last NPZ that was proven and is not live: a host that holds it, and what it holds."""
+    known = looks[lead].get("proven") or []
     wanted = next((sha256 for sha256 in known if sha256 != looks[lead]["copies"][0]["sha256"]), None)
     for host in [lead, *looks]:
         for copy in looks[host]["copies"]:

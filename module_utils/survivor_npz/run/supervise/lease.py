@@ -133,7 +133,7 @@ def take(
     """
     if not token or not 0 < seconds <= LONGEST:
         raise LeaseError(f"A lease needs a token, and from 1 to {LONGEST:g} seconds")
-    with contextlib.nullcontext() if dry else _locked(directory):
+    with contextlib.nullcontext() if dry else locked(directory):
         newest = read(directory)
         repeated = bool(newest) and (newest["token"], newest["number"]) == (token, seen + 1)
         if repeated and not newest["ended"] and not note(newest)["expired"]:
@@ -153,13 +153,13 @@ def take(
             "ended": False,
         }
         if not dry:
-            _write(directory, lease)
+            write(directory, "lease.json", lease)
     return lease, note(newest) if newest and not newest["ended"] and not repeated else {}
 
 
 def renew(directory: str, token: str, seconds: float) -> dict[str, Any]:
     """Let one's own lease hold for `seconds` from now; returns it. Raises LeaseError, OSError."""
-    with _locked(directory):
+    with locked(directory):
         newest = read(directory)
         if not newest or newest["token"] != token:
             lost = f"another controller took it over: {who(newest)}" if newest else "lease.json was removed"
@@ -167,7 +167,7 @@ def renew(directory: str, token: str, seconds: float) -> dict[str, Any]:
         if newest["ended"] or note(newest)["expired"]:
             raise LeaseError(f"The lease was lost: {who(newest)}. Stop here and run again", newest)
         lease = dict(newest, expires=round(uptime() + min(seconds, LONGEST), 3))
-        _write(directory, lease)
+        write(directory, "lease.json", lease)
     return lease
 
 
@@ -178,17 +178,17 @@ def end(directory: str, token: str) -> bool:
     """
     if not os.path.lexists(home(directory)):
         return False
-    with _locked(directory):
+    with locked(directory):
         newest = read(directory)
         if not newest or newest["token"] != token or newest["ended"]:
             return False
-        _write(directory, dict(newest, ended=True))
+        write(directory, "lease.json", dict(newest, ended=True))
     return True
 
 
 @contextlib.contextmanager
-def _locked(directory: str) -> Iterator[None]:
-    """Hold the lease's own lock, for moments only: a running Step 2.5 holds the launch lock for hours."""
+def locked(directory: str) -> Iterator[None]:
+    """Hold the lock of these JSON files, for moments only: a running Step 2.5 holds the launch lock for hours."""
     path = os.path.join(make_private(directory), "lease.lock")
     until = time.monotonic() + _PATIENCE
     while True:
@@ -207,16 +207,16 @@ def _locked(directory: str) -> Iterator[None]:
         time.sleep(0.02)
 
 
-def _write(directory: str, lease: dict[str, Any]) -> None:
-    """Replace the lease, durably and as a whole."""
+def write(directory: str, name: str, content: Any) -> None:
+    """Replace a JSON file of the supervisor's directory, durably and as a whole."""
     place = home(directory)
-    new = os.path.join(place, "lease.json.tmp")
+    new = os.path.join(place, f"{name}.tmp")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(json.dumps(lease).encode() + b"\n")
+        file.write(json.dumps(content).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
-    os.replace(new, os.path.join(place, "lease.json"))
+    os.replace(new, os.path.join(place, name))
     descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
