@@ -271,7 +271,7 @@ def main() -> None:
         # First: its stamp must be older than every look that is judged by it.
         lead = _lead(home, given["workers"]) if given["coordinator"] else {}
         lease = (lead.get("run") or {}).get("lease") or {}
-        died = lease.get("expired") and not lease.get("ended")  # a controller: its last rename must be over first
+        died = lease.get("expired") and not lease.get("ended")  # its last rename must be over
         found = look(
             given["directory"],
             given["paths"],

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import Any
 
 import pytest
@@ -100,6 +101,39 @@ def test_rig_missed_a_run_and_comes_back(fleet: RealFleet) -> None:
     fleet.assert_healed(run)
     assert run.recap["rig-6600"].get("changed", 0) == 0, "only the rig that missed it changes"
     assert run.recap["rig-6600b"]["changed"] > 0
+
+
+def test_a_rig_was_cut_off_during_a_run_and_the_screen_only_said_that_the_pid_is_running(
+    fleet: RealFleet,
+) -> None:
+    """For an hour nobody knew. Each change is told once, and the run goes on."""
+    script = fleet.dir(fleet.zeus) / "run_scorer_meta_optimizer.sh"
+    before = script.read_text()
+    script.write_text(before + "until [ -e go-on ]; do sleep 1; done\nrm go-on\n")
+    process = fleet.start("step25.yml", "-e", "survivor_npz_sign_of_life=5")
+    try:
+        lines = read_until(process, "Step 2.5 started on")
+        faults.cut(fleet.fleet, "rig-6600")
+        lines += read_until(process, "rig-6600 has stopped answering")
+        faults.heal(fleet.fleet, "rig-6600")
+        lines += read_until(process, "rig-6600 answers again")
+    finally:
+        (fleet.dir(fleet.zeus) / "go-on").touch()
+        run = fleet.finish(process)
+        script.write_text(before)
+    assert run.rc == 0, [*lines, run.out]
+    assert sum("stopped answering" in line for line in [*lines, *run.out.splitlines()]) == 1
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> list[str]:
+    """Read the lines of a run until one contains `text`; pytest's time limit ends a wait in vain."""
+    assert process.stdout
+    lines: list[str] = []
+    while not lines or text not in lines[-1]:
+        line = process.stdout.readline()
+        assert line, f"the run ended before {text!r}: {lines}"
+        lines.append(line)
+    return lines
 
 
 def assert_named_or_same(fleet: RealFleet, tail: str) -> None:
