@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,6 +54,13 @@ def test_a_key_by_which_ansible_acts_was_kept(key: str) -> None:
 @pytest.mark.parametrize("key", ["ansible_job_id", "_ansible_no_log", "_ansible_delegated_vars"])
 def test_a_key_of_ansibles_own_was_kept(key: str) -> None:
     assert key not in clean("survivor_npz_run", {"running": False, key: True})
+
+
+def test_a_module_that_broke_off_only_said_failed() -> None:
+    """As Ansible hands a traceback over: no message, and an object whose event has it."""
+    summary = SimpleNamespace(event=SimpleNamespace(msg="Cannot allocate memory"))
+    found = look({"failed": True, "msg": "", "exception": summary})
+    assert found["msg"] == "survivor_npz_look broke off: Cannot allocate memory"
 
 
 @pytest.mark.parametrize("key", ["deprecations", "exception", "module_stdout", "module_stderr", "warnings"])

@@ -199,6 +199,9 @@ def clean(module: str, result: Mapping[str, Any]) -> dict[str, Any]:
     if "diff" in kept:
         kept["diff"] = _printable(kept["diff"])
     if kept.get("failed") or kept.get("unreachable") or kept.get("skipped"):
+        broke_off = getattr(getattr(result.get("exception"), "event", None), "msg", None)
+        if broke_off and not kept.get("msg"):
+            kept["msg"] = f"{module} broke off: {_trim(broke_off)}"
         kept["msg"] = readable(kept.get("msg"))
         return kept
     shape = SHAPES.get(module.rpartition(".")[2])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The supervisor's private files in a pipeline directory, for those who write them and those who read them.
 
-`.survivor_npz/lock`, `lease.lock`, `lease.json`, and `runs/<utc>-<pid>/{log,times,record.json}` of the newest
-runs. Directories have mode 0700 and files 0600: whoever can open a lock file can hold its lock.
+`.survivor_npz/lock`, `lease.lock`, `lease.json`, `proven.json`, and `runs/<utc>-<pid>/{log,times,record.json}` of the
+newest runs. Directories have mode 0700 and files 0600: whoever can open a lock file can hold its lock.
 """
 
 from __future__ import annotations
