@@ -78,8 +78,12 @@ mypy: $(VENV)/dev ## Check the types
 collection: $(VENV)/dev ## Build the collection survivor.npz as build/survivor-npz-*.tar.gz
 	@ansible-galaxy collection build --force --output-path build "$$(python tools/collection.py build/collection)"
 
+$(VENV)/docs: requirements-docs.txt | $(VENV)/dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 .PHONY: sanity
-sanity: $(VENV)/dev ## ansible-test sanity on the collection (ARGS=… for ansible-test)
+sanity: $(VENV)/docs ## ansible-test sanity and antsibull-docs on the collection (ARGS=… for ansible-test)
 	@python tools/sanity.py $(ARGS)
 
 .PHONY: reference
@@ -111,7 +115,7 @@ torture: $(VENV)/dev ## Every crash point, random kills, mutated inputs, the who
 red: $(VENV)/dev ## Take each protection of docs/incidents.md out, and see its test fail (part of torture)
 	@pytest -m slow --timeout=3600 tests/torture/test_protections.py $(ARGS)
 
-LOCKS := requirements requirements-dev requirements-plot requirements-oldest
+LOCKS := requirements requirements-dev requirements-docs requirements-plot requirements-oldest
 .PHONY: lock
 lock: $(VENV)/dev ## Write the lock files anew
 	@for name in $(LOCKS); do \

@@ -77,11 +77,8 @@ def full_names(names: list[str]) -> list[tuple[str, str]]:
     ]
 
 
-def link_like(link: Path, target: Path) -> None:
-    """A link like `link`; of one to a folder a folder of links, since a collection may have no other."""
-    if not link.is_dir():
-        target.symlink_to(link.readlink())
-        return
+def link_folder(link: Path, target: Path) -> None:
+    """A folder of links in place of a link to a folder, since a collection may have no other."""
     target.mkdir()
     for file in sorted(link.glob("*.py")):
         (target / file.name).symlink_to(Path("..", link.readlink(), file.name))
@@ -99,9 +96,10 @@ def lay_out(directory: Path) -> Path:
             continue
         target = root / where
         target.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / name).is_symlink():
-            link_like(ROOT / name, target)
+        if (ROOT / name).is_dir():
+            link_folder(ROOT / name, target)
             continue
+        # A linked file becomes a file: documentation tools take a linked plugin for another name of its target.
         text = (ROOT / name).read_text(encoding="utf-8")
         more = {".py": IN_PYTHON, ".cfg": IN_CONFIG}.get(target.suffix, ())
         for pattern, new in (*more, *(rules if target.suffix != ".md" else ())):

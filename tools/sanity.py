@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Run `ansible-test sanity` on the checkout, laid out as a collection.
+"""Run `ansible-test sanity` and `antsibull-docs lint` on the checkout, laid out as a collection.
 
 usage: sanity.py [ARGUMENT OF ansible-test ...]
 
@@ -20,6 +20,10 @@ from collection import ROOT, lay_out
 
 HOME = ROOT / "build" / "sanity"
 BIN = Path(sys.executable).parent
+LINT_DOCS = (
+    *(str(BIN / "antsibull-docs"), "lint-collection-docs", "--plugin-docs"),
+    *("--validate-collection-refs", "all", "--disallow-unknown-collection-refs"),
+)
 
 
 def environment() -> dict[str, str]:
@@ -62,7 +66,9 @@ def main(arguments: list[str]) -> int:
     for line in faults:
         print(line)
     print(f"sanity: {len(faults)} faults, of {len(found)} findings; tools/sanity-ignore.txt has the reasons")
-    return 1 if faults or done.returncode else 0
+    docs = subprocess.run((*LINT_DOCS, str(root)), cwd=root, check=False).returncode
+    print(f"antsibull-docs: {'faults, see above' if docs else 'clean'}")
+    return 1 if faults or done.returncode or docs else 0
 
 
 if __name__ == "__main__":
