@@ -12,7 +12,7 @@ import argparse
 import json
 import os
 import random
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Tuple
 
 TRIALS = 18
 VARIABLE_SHARE = 0.04
@@ -54,8 +54,8 @@ def _trial(rng: random.Random, number: int) -> Record:
     }
 
 
-def records(count: int, seed: int = 25) -> Iterator[Record]:
-    """Yield `count` survivors in ascending order of their seeds; both skip modes occur from 2 on."""
+def _draws(count: int, seed: int) -> Iterator[Tuple[Record, Record]]:
+    """Yield what is a survivor's own, and its trial, which others share."""
     rng = random.Random(seed)  # noqa: S311 - reproducible data, no secret
     trials: List[Record] = [_trial(rng, number) for number in range(1, TRIALS + 1)]
     for trial, mode, suffix in ((trials[0], "constant", ""), (trials[1], "variable", "_hybrid")):
@@ -66,24 +66,32 @@ def records(count: int, seed: int = 25) -> Iterator[Record]:
         value += rng.randint(1, 3)
         forward, reverse = rng.choices(RATES, RATE_WEIGHTS, k=2)
         trial = trials[index] if index < 2 else rng.choices(trials, weights)[0]
-        yield {
-            "seed": value,
-            "forward_match_rate": forward,
-            "reverse_match_rate": reverse,
-            "score": round((forward + reverse) / 2, 4),
-            **trial,
-        }
+        own = {"seed": value, "forward_match_rate": forward, "reverse_match_rate": reverse}
+        yield {**own, "score": round((forward + reverse) / 2, 4)}, trial
+
+
+def records(count: int, seed: int = 25) -> Iterator[Record]:
+    """Yield `count` survivors in ascending order of their seeds; both skip modes occur from 2 on."""
+    return ({**own, **trial} for own, trial in _draws(count, seed))
 
 
 def write(path: str, count: int, seed: int = 25, indent: int | None = 2) -> None:
     """Write the survivors as `json.dump(list, indent=indent)` does, one record in memory at a time."""
     outer = "" if indent is None else "\n" + " " * indent
+    comma = ", " if indent is None else f",{outer}" + " " * indent
+    trials: Dict[int, str] = {}
     with open(path, "w", encoding="utf-8") as file:
         file.write("[")
         empty = True
-        for record in records(count, seed):
-            text = json.dumps(record, indent=indent)
-            file.write(("" if empty else "," if outer else ", ") + outer + text.replace("\n", outer))
+        for own, trial in _draws(count, seed):
+            # With `indent`, json has no fast encoder: a trial is encoded once, and a survivor's numbers by repr.
+            if id(trial) not in trials:
+                trials[id(trial)] = json.dumps(trial, indent=indent).replace("\n", outer)
+            shared = trials[id(trial)]
+            start = shared.index('"')
+            text = comma.join(f'"{name}": {value!r}' for name, value in own.items())
+            before = "" if empty else "," if outer else ", "
+            file.write(f"{before}{outer}{shared[:start]}{text}{comma}{shared[start:]}")
             empty = False
         file.write("]" if empty or not outer else "\n]")
 
