@@ -23,16 +23,17 @@ options:
         runs. Repeated with the same O(token) it finds its own lease.
       - V(renewed) lets one's own lease hold for O(seconds) from now; refused once it was lost.
       - V(ended) ends one's own lease and leaves any other alone.
-      - V(proven) needs no lease. It records O(sha256) as the NPZ that every host has shown. The newest ten are
-        kept. A rollback goes back to one of them where the previous NPZ is another program's.
     type: str
-    choices: [taken, renewed, ended, proven]
+    choices: [taken, renewed, ended]
     required: true
   token:
-    description: Names the run that takes the lease. Any text that no other run uses. Required but for O(state=proven).
+    description: Names the run that takes the lease. Any text that no other run uses.
     type: str
-  sha256:
-    description: SHA-256 of an NPZ. Required for O(state=proven).
+    required: true
+  proven:
+    description:
+      - With O(state=ended), SHA-256 of the NPZ that every host has shown, to be recorded; also without a lease.
+      - The newest ten are kept. A rollback goes back to one of them where the previous NPZ is another program's.
     type: str
   controller:
     description: Who takes the lease, for the operator of another controller, as user@host and process id.
@@ -139,8 +140,8 @@ def _act(args: dict[str, Any], check: bool) -> dict[str, Any]:
         result = {"changed": True, **lease.renew(place, token, args["seconds"])}
     elif args["state"] == "ended" and not check:
         result = {"changed": lease.end(place, token)}
-    elif args["state"] == "proven" and not check:
-        proven.record(place, args["sha256"])
+        if args["proven"]:
+            proven.record(place, args["proven"])
     if "number" in result:
         result["until"] = lease.note(result)["until"]
     return {**result, "stamp": lease.state(place)["stamp"]}
@@ -151,20 +152,15 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "dir": {"type": "path", "required": True},
-            "state": {"choices": ["taken", "renewed", "ended", "proven"], "required": True},
-            "token": {"no_log": False},
-            "sha256": {},
+            "state": {"choices": ["taken", "renewed", "ended"], "required": True},
+            "token": {"required": True, "no_log": False},
+            "proven": {},
             "controller": {"default": "an unnamed controller"},
             "seconds": {"type": "float", "default": 120},
             "seen": {"type": "int"},
             "while_running": {"type": "bool", "default": False},
         },
-        required_if=[
-            ("state", "taken", ["token", "seen"]),
-            ("state", "renewed", ["token"]),
-            ("state", "ended", ["token"]),
-            ("state", "proven", ["sha256"]),
-        ],
+        required_if=[("state", "taken", ["seen"])],
         supports_check_mode=True,
     )
     try:

@@ -213,11 +213,9 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         members = {host: ["survivor_npz_reverting"] for host in asked} if found else {}
         if found:
             members.setdefault(str(team.coordinator), []).append("survivor_npz_renewing")
-        return {
-            "unswitched": found,
-            "answered": proof.answered(asked, answers),
-            "members": _members(members),
-        }
+        answered = proof.answered(asked, answers)
+        settled = answered and not found
+        return {"unswitched": found, "answered": answered, "settled": settled, "members": _members(members)}
 
     def _reverted(self) -> dict[str, Any]:
         hosts = list(self._vars["groups"]["survivor_npz_reverting"])
@@ -267,11 +265,12 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         }
         if not options["check"]:
             self._report["proof"] = proven
+        last = (results["look"][lead].get("proven") or [None])[0]
         npz = {"path": goal["live"], "sha256": goal["sha256"], "survivor_count": goal["survivor_count"]}
         return {
             **proven,
             "proven": True,
-            "recorded": (results["look"][lead].get("proven") or [])[:1] == [goal["sha256"]],
+            "unrecorded": goal["sha256"] if last != goal["sha256"] else None,
             "npz": npz,
             "members": _members({lead: ["survivor_npz_proven"]}),
         }

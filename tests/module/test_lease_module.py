@@ -171,15 +171,13 @@ def test_a_rollback_knew_only_the_npz_of_the_last_run(place: Place) -> None:
     """Proven is what every host has shown, started or not; the newest first, and each once."""
     digests = [f"{number:064x}" for number in range(12)]
     for sha256 in [*digests, digests[5]]:
-        assert not run_here(
-            "survivor_npz_lease", {"dir": str(place.dir), "state": "proven", "sha256": sha256}
-        )["changed"]
+        assert ask(place, "ended", A, proven=sha256)["changed"] is False, "there was no lease to end"
     newest = [digests[5], *(one for one in reversed(digests) if one != digests[5])]
     assert proven.proven(str(place.dir)) == newest[:10]
 
 
 def test_a_dry_run_recorded_what_it_had_not_proven(place: Place) -> None:
-    run_here("survivor_npz_lease", {"dir": str(place.dir), "state": "proven", "sha256": "a" * 64}, check=True)
+    ask(place, "ended", A, proven="a" * 64, check=True)
     assert list(place.dir.iterdir()) == []
 
 

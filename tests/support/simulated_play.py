@@ -241,9 +241,6 @@ class Play:
             yield from self._each([ZEUS], "switched", self._switch)
         last = self._decide("switched", hosts=changing)
         self.vars["__survivor_npz_all_switched"] = last
-        if last["answered"] and not last["unswitched"]:
-            self.world.ask(ZEUS, f"{self.name} end", self._lease(self._end))
-            yield
         if last["unswitched"]:
             yield from self._go_back([entry["name"] for entry in last["members"] if _reverts(entry)])
 
@@ -266,6 +263,9 @@ class Play:
 
     def _prove_and_start(self) -> Controller:
         found = self._decide("proof")
+        if self.vars.get("__survivor_npz_all_switched", {}).get("settled"):
+            self.world.ask(ZEUS, f"{self.name} end", self._lease(self._end))
+            yield
         again = [
             entry["name"]
             for entry in found.get("members", [])
