@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -177,14 +176,17 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
                 f"{', '.join(found)} can't take part; nothing live was changed on any host.",
                 found,
             )
-        parcel = os.path.join(constants.DEFAULT_LOCAL_TMP, "survivor_npz", f"{goal['sha256']}.npz")
+        sender = goal.get("holder") or lead
+        connection = self._vars["hostvars"][sender].get("ansible_connection")
+        parcel = plan.parcel(goal, connection, constants.DEFAULT_LOCAL_TMP)
+        fetched = sender if parcel != goal["path"] else None
         carried = {name: goal.get(name) for name in ("sha256", "sha1", "path", "pin")} | {"parcel": parcel}
         return {
             "goal": goal,
             "parts": parts,
             "members": [
                 {"name": host, "groups": groups, "part": {**parts[host], "goal": carried}}
-                for host, groups in plan.groups(parts, goal, lead, check).items()
+                for host, groups in plan.groups(parts, fetched, lead, check).items()
             ],
         }
 

@@ -202,8 +202,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self._asking = True
         try:
             answer: dict[str, Any] = self._execute_module(
-                module_name="survivor_npz_run",
-                module_args={"dir": self._args["dir"], **arguments},
+                module_name="survivor_npz_host",
+                module_args={"job": "run", "given": {"dir": self._args["dir"], **arguments}},
                 task_vars=self._vars,
             )
         finally:

@@ -32,9 +32,14 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
             "asked": arguments.pop("asked", None),
             "asked_at": time.clock_gettime(time.CLOCK_BOOTTIME),
         }
-        result = self._execute_module(
-            module_name=self._task.action, module_args=arguments, task_vars=task_vars
-        )
+        name = str(self._task.action)
+        if name.endswith("convert_survivors"):
+            result = self._execute_module(module_name=name, module_args=arguments, task_vars=task_vars)
+        else:
+            job = {"job": name.rpartition("_")[2], "given": arguments}
+            result = self._execute_module(
+                module_name="survivor_npz_host", module_args=job, task_vars=task_vars
+            )
         # The path of its Python is Ansible's own finding: without it each task would look for it again.
         facts = {
             key: value

@@ -12,7 +12,7 @@ from typing import Any, Dict
 
 from ansible.module_utils.survivor_npz.controller.run_result import told
 from launch import SCRIPT, Place, alive
-from module_run import ROOT, arguments, command, run_here
+from module_run import ROOT, arguments, command, played, run_here
 
 pytest_plugins = ("launch_fixtures",)
 ONE, OTHER = "one", "other"  # names of requests
@@ -172,10 +172,9 @@ def test_leftover_worker_is_missed_or_a_live_one_is_called_left(place: Place) ->
 
 def test_search_for_workers_finds_those_who_search(place: Place) -> None:
     word = "scorer_trial_worker.py-that-nobody-runs"
-    (place.dir / "arguments").write_bytes(
-        arguments({"dir": str(place.dir), "state": "workers", "match": word})
-    )
-    module = command(str(ROOT / "library" / "survivor_npz_run.py"), str(place.dir / "arguments"))
+    name, given = played("survivor_npz_run", {"dir": str(place.dir), "state": "workers", "match": word})
+    (place.dir / "arguments").write_bytes(arguments(given))
+    module = command(str(ROOT / "library" / f"{name}.py"), str(place.dir / "arguments"))
     # As with a controller on this host: it has the word in its command line, and so have its forks.
     shell = ["bash", "-c", '(sleep 5; exit) & "$@"; kill $!', word, *module]
     done = subprocess.run(shell, capture_output=True, text=True, check=False)

@@ -45,6 +45,14 @@ def arguments(args: Dict[str, Any], check: bool = False, diff: bool = False) -> 
     return json.dumps({"ANSIBLE_MODULE_ARGS": parameters(args, check, diff)}).encode()
 
 
+def played(module: str, args: Dict[str, Any]) -> Tuple[str, Dict[str, Any]]:
+    """The module that the action plugin runs on a host in the place of `module`, and its arguments."""
+    job = module.replace("survivor_npz_", "")
+    if (ROOT / "module_utils" / "survivor_npz" / "jobs" / f"{job}.py").exists():
+        return "survivor_npz_host", {"job": job, "given": args}
+    return module, args
+
+
 def answer_of(out: str) -> Dict[str, Any]:
     """The one JSON object that a module prints. Raises AssertionError for anything else."""
     lines = [line for line in out.splitlines() if line.strip()]
@@ -58,7 +66,8 @@ def answer_of(out: str) -> Dict[str, Any]:
 
 
 def run_here(module: str, args: Dict[str, Any], check: bool = False, diff: bool = False) -> Dict[str, Any]:
-    """Run `library/<module>.py` in this process and return its result."""
+    """Run a module in this process and return its result."""
+    module, args = played(module, args)
     out = io.StringIO()
     warnings: List[str] = []
     # Ansible keeps warnings for a process's whole life: the answer would carry those of earlier runs.
@@ -78,6 +87,7 @@ def start(
     args: Dict[str, Any], where: Path, module: str = "convert_survivors", check: bool = False
 ) -> subprocess.Popen[str]:
     """Start a module in a process (and session) of its own; `where` takes the arguments file."""
+    module, args = played(module, args)
     file = where / f"args-{os.getpid()}.json"
     file.write_bytes(arguments(args, check))
     return subprocess.Popen(

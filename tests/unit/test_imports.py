@@ -23,6 +23,7 @@ ALLOWED = {
     "run.supervise": set(),
     "run": {"common", "run.supervise"},
     "hook": {"common", "switch", "run", "run.supervise"},
+    "jobs": {"common", "npz", "switch", "look", "convert", "run", "run.supervise"},
     "controller": {"common", "npz", "switch", "look", "run", "hook"},
 }
 NUMERIC = {"numpy", "orjson"}

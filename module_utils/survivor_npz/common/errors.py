@@ -4,9 +4,12 @@
 OperatorError
 ├── ConvertError   a conversion was refused or failed
 └── SwitchError    a change of a live copy was refused
+JobError           what a host answers for any of them
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class OperatorError(Exception):
@@ -33,3 +36,11 @@ class SwitchError(OperatorError):
     Codes: moved, not_staged, corrupt, symlink, not_a_file, no_previous, no_directory, expired, busy,
     foreign_lock, no_account, bad_mode, system.
     """
+
+
+class JobError(Exception):
+    """A host's job was not done; `details` become part of the answer."""
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.details = details

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -138,18 +139,28 @@ def plan(
     return parts, found
 
 
+def parcel(goal: Mapping[str, Any], connection: Any, folder: str) -> str:
+    """Where the controller reads the goal for the rigs: as it lies, if its holder is this machine, else in `folder`."""
+    is_here = connection == "local" and os.access(goal["path"], os.R_OK)
+    return str(goal["path"]) if is_here else os.path.join(folder, "survivor_npz", f"{goal['sha256']}.npz")
+
+
 def groups(
-    parts: Mapping[str, Mapping[str, Any]], goal: Mapping[str, Any], coordinator: str, check: bool
+    parts: Mapping[str, Mapping[str, Any]], sender: str | None, coordinator: str, check: bool
 ) -> dict[str, list[str]]:
-    """The groups that each host with a part joins; the playbooks tell what the hosts of a group do."""
+    """The groups that each host with a part joins; the playbooks tell what the hosts of a group do.
+
+    Args:
+        sender: the host from which the goal is fetched first; None where it lies on the controller.
+    """
     found = {host: ["survivor_npz_differ"] for host, part in parts.items() if part["changes"] or part["open"]}
     receivers = [host for host, part in parts.items() if part["receive"] and not check]
     for host in receivers:
         found[host].append("survivor_npz_receive")
     if found and not check:
         found.setdefault(coordinator, []).append("survivor_npz_switching")
-    if receivers:
-        found.setdefault(goal.get("holder") or coordinator, []).append("survivor_npz_sending")
+    if receivers and sender:
+        found.setdefault(sender, []).append("survivor_npz_sending")
     return found
 
 

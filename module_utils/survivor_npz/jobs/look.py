@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""Look at one host: every copy of the survivor NPZ, and what a run needs there."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ansible.module_utils.survivor_npz.common.digest import sha256_or_none
+from ansible.module_utils.survivor_npz.common.errors import JobError
+from ansible.module_utils.survivor_npz.look.host import look
+from ansible.module_utils.survivor_npz.run.supervise.processes import matching
+
+_NAMES = {"type": "list", "elements": "str", "default": []}
+_FLAG = {"type": "bool", "default": False}
+OPTIONS: dict[str, Any] = {
+    "directory": {"type": "str", "required": True},
+    "paths": _NAMES,
+    "extra_paths": _NAMES,
+    "files": _NAMES,
+    "same_files": _NAMES,
+    "workers": {"type": "str", "default": ""},
+    "libraries": _NAMES,
+    "owner": {"type": "str", "default": ""},
+    "group": {"type": "str", "default": ""},
+    "login": {"type": "str", "default": ""},
+    "coordinator": _FLAG,
+    "conversion": {
+        "type": "dict",
+        "options": {
+            "src": {"type": "str", "required": True},
+            "dest": {"type": "str", "required": True},
+            "force": _FLAG,
+            "prng_encoding": {"type": "str", "required": True},
+        },
+    },
+    "brief": _FLAG,
+    "settle": _FLAG,
+    "whole": _FLAG,
+    "now": {"type": "float"},
+}
+
+
+def _lead(home: str, workers: str) -> dict[str, Any]:
+    """What only the coordinator is asked. Rigs need not compile the code for it."""
+    from ansible.module_utils.survivor_npz.look import distributed_config
+    from ansible.module_utils.survivor_npz.run import control, proven
+
+    return {
+        "run": control.query(home),
+        "proven": proven.proven(home),
+        "workers": control.workers(home, workers) if workers else [],
+        "fleet_config": distributed_config.listed(os.path.join(home, "distributed_config.json")),
+    }
+
+
+def _foresee(home: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """Whether a conversion is due."""
+    from ansible.module_utils.survivor_npz.convert.freshness import foresee
+
+    src, dest = (os.path.join(home, asked[name]) for name in ("src", "dest"))
+    return foresee(src, dest, asked["force"], asked["prng_encoding"])
+
+
+def do(given: dict[str, Any], _check: bool) -> dict[str, Any]:
+    """Look and report."""
+    home = os.path.realpath(os.path.expanduser(given["directory"]))
+    try:
+        # First: its stamp must be older than every look that is judged by it.
+        lead = _lead(home, given["workers"]) if given["coordinator"] else {}
+        lease = (lead.get("run") or {}).get("lease") or {}
+        # Of a controller that died while it held the lease, the last rename must be over first.
+        died = bool(lease.get("expired")) and not lease.get("ended")
+        found = look(
+            given["directory"],
+            given["paths"],
+            given["extra_paths"],
+            files=given["files"],
+            libraries=given["libraries"],
+            accounts={"owner": given["owner"], "group": given["group"]},
+            brief=given["brief"],
+            login=given["login"],
+            settle=given["settle"] or died,
+            whole=given["whole"],
+            now=given["now"],
+        )
+        if given["conversion"]:
+            found["decision"] = _foresee(home, given["conversion"])
+        same = {name: sha256_or_none(os.path.join(home, name)) for name in given["same_files"]}
+    except OSError as error:
+        where = f"{error.filename or given['directory']}: {error.strerror or error}"
+        raise JobError(f"{where}. Fix the file system or its permissions, then run again.") from error
+    if not lead:
+        found["workers"] = matching(given["workers"], set()) if given["workers"] else []
+    return {"run": None, "same_files": same, **found, **lead}
