@@ -47,11 +47,21 @@ def make_private(directory: str) -> str:
     path = home(directory)
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)  # never the pipeline directory itself
+        sync_dir(directory)
     for stat in (os.lstat(path), os.stat(path)):  # a symlink and its target
         if stat.st_uid != os.geteuid():
             raise foreign(path)
     os.chmod(path, 0o700)
     return path
+
+
+def sync_dir(path: str) -> None:
+    """Flush a directory, so that the names in it survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def open_lock(path: str, create: bool) -> int:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .clocks import boot_id, uptime, utc
-from .home import home, is_at, make_private, open_lock, try_lock
+from .home import home, is_at, make_private, open_lock, sync_dir, try_lock
 from .processes import plain
 
 LONGEST = 600.0  # seconds; a dead controller blocks nobody for longer
@@ -217,8 +217,4 @@ def write(directory: str, name: str, content: Any) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(new, os.path.join(place, name))
-    descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_dir(place)

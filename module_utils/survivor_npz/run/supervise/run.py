@@ -15,7 +15,7 @@ import time
 from typing import Any
 
 from .clocks import boot_id, utc
-from .home import home, records
+from .home import home, records, sync_dir
 from .log import Log
 from .processes import Process, command_of, look_at
 from .proof import other_bytes
@@ -166,6 +166,9 @@ class Run:
         finally:
             os.close(descriptor)
         os.replace(path, self.record["record"])
+        runs = os.path.dirname(self.directory)
+        for place in (self.directory, runs, os.path.dirname(runs)):  # their names may be new, too
+            sync_dir(place)
 
     def started(self, pid: int) -> None:
         """Record the script's pid."""
