@@ -14,7 +14,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 ROOT = Path(__file__).resolve().parents[2]
-# Modules find our package through the setting `module_utils`; a plugin has to be told.
+# Modules find our package through the setting `module_utils`; a plugin needs this line.
 ansible.module_utils.__path__.append(str(ROOT / "module_utils"))
 from ansible.module_utils.survivor_npz.controller.fleet import goal as goals
 from ansible.module_utils.survivor_npz.controller.fleet import plan, preflight, proof, table

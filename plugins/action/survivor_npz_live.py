@@ -22,7 +22,7 @@ from ansible.utils.display import Display
 ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[2] / "module_utils"))
 from ansible.module_utils.survivor_npz.controller.report import BEYOND
 from ansible.module_utils.survivor_npz.controller.rig_watch import RigWatch, places
-from ansible.module_utils.survivor_npz.controller.run_result import told
+from ansible.module_utils.survivor_npz.controller.run_result import task_result
 from ansible.module_utils.survivor_npz.controller.screen import Lines, clock
 
 display = Display()
@@ -149,10 +149,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Show the output until the run is over; returns the result."""
         lines, quiet = Lines(), self._args["quiet"]
         offset = -self._args["backlog"] if self._args["follow"] else 0
-        said, pending, cut = time.monotonic(), False, False
+        spoken, pending, cut = time.monotonic(), False, False
         rigs = RigWatch(places(self._vars)).start()
         while True:
-            due = said + self._args["sign_of_life"] - time.monotonic()
+            due = spoken + self._args["sign_of_life"] - time.monotonic()
             wait = QUIET_WAIT if quiet else 0.3 if pending else max(0.0, min(WAIT, due))
             asked = time.monotonic()
             answer = self._steady(state="output", run=self._run["run"], offset=offset, wait=wait)
@@ -172,13 +172,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     out.append(
                         f"[{clock(now)}] The log is cut ({answer['log_cut']['why']}): output may be missing"
                     )
-                if not out and time.monotonic() - said >= self._args["sign_of_life"]:
+                if not out and time.monotonic() - spoken >= self._args["sign_of_life"]:
                     silent = clock(answer["silent"])
                     out.append(
                         f"[{clock(now)}] … pid {answer['pid']} is running, without output for {silent}"
                     )
                 if out:
-                    said = time.monotonic()
+                    spoken = time.monotonic()
                     self._show(out)
             if not answer["running"] and offset >= answer["size"]:
                 return self._result({**self._run, "running": False, "record": answer["record"]})
@@ -192,7 +192,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _result(self, answer: dict[str, Any], verdict: str = "", message: str = "") -> dict[str, Any]:
         starts = not self._task.check_mode and not self._args["follow"]
-        return told(answer, verdict, message, starts)
+        return task_result(answer, verdict, message, starts)
 
     # -- asking the host -------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import Any
 import ansible.module_utils
 from ansible.plugins.action import ActionBase
 
-# Modules find our package through the setting `module_utils`; a plugin has to be told.
+# Modules find our package through the setting `module_utils`; a plugin needs this line.
 ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[2] / "module_utils"))
 from ansible.module_utils.survivor_npz.controller.fleet.answers import clean
 

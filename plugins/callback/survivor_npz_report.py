@@ -36,7 +36,7 @@ from ansible import context  # type: ignore[attr-defined]
 from ansible.plugins.callback import CallbackBase
 
 ROOT = Path(__file__).resolve().parents[2]
-# Modules find our package through the setting `module_utils`; a plugin has to be told.
+# Modules find our package through the setting `module_utils`; a plugin needs this line.
 ansible.module_utils.__path__.append(str(ROOT / "module_utils"))
 from ansible.module_utils.survivor_npz.controller import report as reports
 from ansible.module_utils.survivor_npz.controller.fleet.answers import readable, unreachable

@@ -27,7 +27,7 @@ import ansible.module_utils
 from ansible import constants as C  # type: ignore[attr-defined] # noqa: N812 - as in all of Ansible
 from ansible.plugins.callback.default import CallbackModule as Default
 
-# Modules find our package through the setting `module_utils`; a plugin has to be told.
+# Modules find our package through the setting `module_utils`; a plugin needs this line.
 ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[2] / "module_utils"))
 from ansible.module_utils.survivor_npz.controller.fleet.answers import readable
 from ansible.module_utils.survivor_npz.controller.progress import Progress

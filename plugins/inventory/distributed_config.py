@@ -107,7 +107,7 @@ except ImportError:  # ansible-core before 2.19 trusts every inventory
         return value
 
 
-# Modules find our package through the setting `module_utils`; a plugin has to be told.
+# Modules find our package through the setting `module_utils`; a plugin needs this line.
 ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[2] / "module_utils"))
 from ansible.module_utils.survivor_npz.look.distributed_config import (
     COORDINATOR,
@@ -183,7 +183,7 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # ansible-cor
         try:
             nodes = read_nodes(source)
         except NodesError as error:
-            raise AnsibleParserError(str(error)) from None  # or its cause would be told once more
+            raise AnsibleParserError(str(error)) from None  # or its cause would appear twice
         names = self._names(source, nodes)
         coordinators, rigs = self.get_option("coordinator_group"), self.get_option("rigs_group")
         for group, variables in ((coordinators, "coordinator_vars"), (rigs, "rigs_vars")):
@@ -217,8 +217,8 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # ansible-cor
         for name in taken:
             is_group = name in self.inventory.groups and name in names.values()
             if is_group or taken.count(name) > 1 or not HOST_NAME.fullmatch(name):
-                said = "is no host name, or two hosts or groups have it"
-                raise AnsibleParserError(f"{source}: the name {name!r} {said}")
+                why = "is not a host name, or two hosts or groups have it"
+                raise AnsibleParserError(f"{source}: the name {name!r} {why}")
         return names
 
     def _connection(self, node: Node, name: str) -> dict[str, Any]:
@@ -243,5 +243,5 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # ansible-cor
     def _extra(self, name: str) -> dict[str, Any]:
         extra = self.get_option("host_vars").get(name) or {}
         if not isinstance(extra, dict):
-            raise AnsibleParserError(f"host_vars of {name} is no mapping")
+            raise AnsibleParserError(f"host_vars of {name} is not a mapping")
         return extra

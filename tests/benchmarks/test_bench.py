@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The benchmark runs and writes its figures; what they are is no subject of a test."""
+"""The benchmark runs and writes its figures; no test judges what they are."""
 
 import json
 import subprocess

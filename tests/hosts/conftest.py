@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Real hosts for these tests: one fleet for a whole session, mended after each case."""
+"""Real hosts for these tests: one fleet for a whole session, repaired after each case."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ def fleet(shared: RealFleet, request: pytest.FixtureRequest) -> Iterator[RealFle
         shared.assert_healed(shared.run())
     shared.new_survivors()
     yield shared
-    mend(shared)
+    repair(shared)
     shared.wait_for_the_dead()
     shared.assert_healed(shared.run())
 
 
-def mend(fleet: RealFleet) -> None:
+def repair(fleet: RealFleet) -> None:
     """Take every fault off every host."""
     for name, host in fleet.fleet.hosts.items():
         faults.unhang(fleet.fleet, name)

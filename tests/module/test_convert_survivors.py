@@ -43,7 +43,7 @@ def facts(answer: Dict[str, Any]) -> Dict[str, Any]:
     return {key: answer[key] for key in ("reason", "sha256", "checksum", "size", "survivor_count", "staged")}
 
 
-def test_a_virgin_directory_in_fours(place: Place) -> None:
+def test_a_new_directory_in_fours(place: Place) -> None:
     predicted, done, *fresh = fours(place)
     assert facts(predicted) == facts(done)
     assert done["reason"] == "missing"

@@ -10,7 +10,7 @@ import subprocess
 import time
 from typing import Any, Dict
 
-from ansible.module_utils.survivor_npz.controller.run_result import told
+from ansible.module_utils.survivor_npz.controller.run_result import task_result
 from launch import SCRIPT, Place, alive
 from module_run import ROOT, arguments, command, played, run_here
 
@@ -71,7 +71,7 @@ def test_npz_that_changed_since_the_proof_is_called_a_refusal_not_a_failure(plac
     place.script("true")
     answer = start(place, npz={"sha256": "5e" * 32, "path": str(place.dir / SCRIPT)})
     assert (answer["failed"], answer["running"]) == (True, False)
-    verdict = told(answer, "", "", starts=True)
+    verdict = task_result(answer, "", "", starts=True)
     assert (verdict["verdict"], verdict["started"]) == ("refused", False)
     assert "changed between the proof and the start" in verdict["message"]
 
@@ -87,7 +87,7 @@ def test_dry_stop_promises_nothing_where_no_run_holds_the_lock(place: Place) -> 
 
 
 def test_start_whose_connection_is_lost_for_good_is_called_lost() -> None:
-    assert told({"failed": True, "lost": True, "msg": "no route"}, "", "", starts=True)["verdict"] == "lost"
+    assert task_result({"failed": True, "lost": True, "msg": "no route"}, "", "", starts=True)["verdict"] == "lost"
 
 
 def test_script_that_is_over_at_once_is_reported_over(place: Place) -> None:
@@ -134,7 +134,7 @@ def test_stamp_is_lost_between_the_module_and_the_supervisor(place: Place) -> No
     old = {**run(place, "query")["stamp"], "boot": "another"}
     answer = start(place, stamp=old)
     assert (answer["failed"], answer["running"], answer["refused"]) == (True, False, {"stale": old})
-    assert told(answer, "", "", starts=True)["verdict"] == "refused"
+    assert task_result(answer, "", "", starts=True)["verdict"] == "refused"
 
 
 def test_odd_options_end_in_a_traceback(place: Place) -> None:

@@ -65,7 +65,7 @@ def test_the_proposal(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow  # one of the longest; `make playbooks` plays it
-def test_a_dry_run_of_a_virgin_fleet_and_of_a_converged_one(tmp_path: Path) -> None:
+def test_a_dry_run_of_a_new_fleet_and_of_a_converged_one(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     dry, real = predicted(fleet)
     assert real.changed == ["rig-6600", "rig-6600b", "zeus"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Run a module of ours (or any other) as Ansible does: in this process, in a fork of it, or in its own."""
+"""Run one of our modules (or any other) as Ansible does: in this process, in a fork of it, or in its own."""
 
 from __future__ import annotations
 

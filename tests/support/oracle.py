@@ -69,7 +69,7 @@ LEGACY = {
 
 
 class Refused(Exception):  # noqa: N818 - an answer of the oracle, as valid as arrays
-    """The file is no list of survivors that contract §2 and §3 accept."""
+    """The file is not a list of survivors that contract §2 and §3 accept."""
 
     def __init__(self, why: str, record: Optional[int] = None, name: Optional[str] = None) -> None:
         super().__init__(why if record is None else f"record {record}: {name}: {why}")
@@ -126,7 +126,7 @@ def _depth(text: str) -> int:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _finite(digits: str) -> float:
@@ -258,7 +258,7 @@ def _matches(record: Dict[str, Any], index: int, rated: bool) -> Tuple[float, fl
         if key in record:
             own[key] = _number(record[key], index, key)
             if not 0 <= own[key] <= 1:
-                raise Refused(f"{own[key]!r} is no rate", index, key)
+                raise Refused(f"{own[key]!r} is not a rate", index, key)
     other = next(iter(own.values()))
     return own.get("forward_match_rate", other), own.get("reverse_match_rate", other)
 

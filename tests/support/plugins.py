@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Load a plugin of ours under a name of its own: a module of library/ may have the same."""
+"""Load one of our plugins under a name of its own: a module of library/ may have the same."""
 
 from __future__ import annotations
 

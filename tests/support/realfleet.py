@@ -205,7 +205,7 @@ class RealFleet:
         return RealFleet(self.fleet, scratch, self.count)
 
     def assert_healed(self, run: Run) -> str:
-        """A healthy run has ended well: one digest everywhere, launched on it, nothing left over."""
+        """A healthy run has succeeded: one digest everywhere, launched on it, nothing left over."""
         assert run.rc == 0, run.out
         digests = set(self.digests.values())
         assert len(digests) == 1 and None not in digests, self.digests
@@ -216,7 +216,7 @@ class RealFleet:
         return str(digest)
 
     def leftovers(self) -> list[str]:
-        """Unfinished files of ours or of Ansible in the pipeline directories."""
+        """Unfinished files, ours or those of Ansible, in the pipeline directories."""
         return [
             f"{host}: {path.name}"
             for host in self.names

@@ -19,7 +19,7 @@ def document(count: int, seed: int = 5) -> bytes:
     return json.dumps(list(records(count, seed=seed)), indent=2).encode()
 
 
-def virgin(place: Place) -> None:
+def empty(place: Place) -> None:
     place.write(document(5), T0)
 
 
@@ -79,7 +79,7 @@ def done(answer: dict[str, object]) -> None:
     assert not answer.get("failed"), answer
 
 
-STARTS = (virgin, outdated, twice_outdated, touched, foreign, littered, staged, staged_of_old)
+STARTS = (empty, outdated, twice_outdated, touched, foreign, littered, staged, staged_of_old)
 
 
 def all_scenarios(where: Path) -> List[Scenario]:

@@ -24,7 +24,7 @@ def digests_of(path: str) -> Digests:
     """Read a regular file once and return its digests.
 
     Raises:
-        OSError: the file can't be opened or read, is no regular file, or changed while it was read.
+        OSError: the file can't be opened or read, is not a regular file, or changed while it was read.
     """
     sha256, sha1 = hashlib.sha256(), hashlib.sha1(usedforsecurity=False)
     # O_NONBLOCK: a FIFO under this name must not hang the run.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a playbook is told of a run of Step 2.5: the verdict, and what it needs to act on it."""
+"""The result of a task that runs Step 2.5: the verdict, and what a playbook needs to act on it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BAD = ("failed", "timeout", "stopped", "refused", "lost")
 _OF_THE_RUN = ("pid", "start", "log", "exit_code", "elapsed", "log_cut", "creates")
 
 
-def told(answer: Dict[str, Any], verdict: str, message: str, starts: bool) -> Dict[str, Any]:
+def task_result(answer: Dict[str, Any], verdict: str, message: str, starts: bool) -> Dict[str, Any]:
     """Shape the result of a task, `__survivor_npz_run`, from the host's answer.
 
     Args:

@@ -105,16 +105,16 @@ def _nodes(content: Any) -> List[Node]:
 def _node(index: int, item: Any) -> Node:
     where = f"nodes[{index}]"
     if not isinstance(item, dict):
-        raise ValueError(f"{where} is no object but {json.dumps(item)[:60]}")
+        raise ValueError(f"{where} is not an object but {json.dumps(item)[:60]}")
     hostname = _text(where, item, "hostname")
     if not hostname or not HOST_NAME.fullmatch(hostname):
-        raise ValueError(f"{where}: hostname {hostname!r} is no host name or address")
+        raise ValueError(f"{where}: hostname {hostname!r} is not a host name or address")
     if hostname.lower() == COORDINATOR:
         hostname = COORDINATOR
     where = f"{where} ({hostname})"
     gpu_count = item.get("gpu_count")
     if type(gpu_count) is not int or gpu_count < 0:
-        raise ValueError(f"{where}: gpu_count {gpu_count!r} is no whole number from 0")
+        raise ValueError(f"{where}: gpu_count {gpu_count!r} is not a whole number of 0 or more")
     notes = {"gpu_count": gpu_count}
     for key in ("gpu_type", "python_env"):
         if _text(where, item, key):
@@ -128,7 +128,7 @@ def _text(where: str, item: Dict[str, Any], key: str) -> Optional[str]:
     if value is None:
         return None
     if not isinstance(value, str) or not value.strip() or any(ord(char) < 32 for char in value):
-        raise ValueError(f"{where}: {key} {value!r} is no text")
+        raise ValueError(f"{where}: {key} {value!r} is not text")
     return value
 
 
@@ -140,5 +140,5 @@ def _ram_disk(where: str, item: Dict[str, Any]) -> Optional[str]:
     if not use:
         return None
     if not os.path.isabs(path):
-        raise ValueError(f"{where}: ramdisk_path {path!r} is no absolute path")
+        raise ValueError(f"{where}: ramdisk_path {path!r} is not an absolute path")
     return path

@@ -53,7 +53,7 @@ LAUNCHING = (
     ),
     Protection(
         "The next step took a `--legacy-scoring` run",
-        "an exit code is no verdict",
+        "an exit code is not a verdict",
         (Edit(RESULT, '_BAD = ("failed", ', "_BAD = ("),),
         f"{SCREEN}::test_failed_script_fails_the_play_with_its_last_lines_and_its_log",
         "rc == 2",

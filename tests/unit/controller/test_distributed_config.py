@@ -61,11 +61,11 @@ def test_every_place_where_the_file_can_be_cut_is_an_error(tmp_path: Path) -> No
         ({"nodes": [ZEUS, RIG, RIG]}, "'rig-6600' stands in 2"),
         ({"nodes": [ZEUS, RIG, {**RIG, "hostname": "RIG-6600"}]}, "'rig-6600' stands in 2"),
         ({"nodes": [ZEUS, {**RIG, "gpu_count": 0}]}, "switched off"),
-        ({"nodes": [ZEUS, "rig-6600"]}, r"nodes\[1\] is no object"),
+        ({"nodes": [ZEUS, "rig-6600"]}, r"nodes\[1\] is not an object"),
         ({"nodes": [ZEUS, {"gpu_count": 8}]}, r"nodes\[1\]: hostname"),
         ({"nodes": [ZEUS, {**RIG, "hostname": "rig 6600"}]}, "rig 6600"),
         ({"nodes": [ZEUS, {**RIG, "hostname": "rig,zeus"}]}, "rig,zeus"),
-        ({"nodes": [ZEUS, {**RIG, "hostname": "-oProxyCommand=x"}]}, "no host name"),
+        ({"nodes": [ZEUS, {**RIG, "hostname": "-oProxyCommand=x"}]}, "not a host name"),
         ({"nodes": [ZEUS, {**RIG, "gpu_count": True}]}, r"rig-6600\): gpu_count True"),
         ({"nodes": [ZEUS, {**RIG, "gpu_count": "8"}]}, "gpu_count '8'"),
         ({"nodes": [ZEUS, {**RIG, "gpu_count": -1}]}, "gpu_count -1"),
@@ -73,7 +73,7 @@ def test_every_place_where_the_file_can_be_cut_is_an_error(tmp_path: Path) -> No
         ({"nodes": [ZEUS, {**RIG, "script_path": ""}]}, "script_path"),
         ({"nodes": [ZEUS, {**RIG, "username": 7}]}, "username 7"),
         ({"nodes": [ZEUS, {**RIG, "use_ramdisk": "yes"}]}, "use_ramdisk 'yes'"),
-        ({"nodes": [ZEUS, {**RIG, "use_ramdisk": True, "ramdisk_path": "shm"}]}, "no absolute path"),
+        ({"nodes": [ZEUS, {**RIG, "use_ramdisk": True, "ramdisk_path": "shm"}]}, "not an absolute path"),
     ],
 )
 def test_wrong_file_is_an_error_and_never_an_empty_fleet(tmp_path: Path, content: Any, says: str) -> None:
@@ -212,7 +212,7 @@ def test_groups_aliases_and_connection_variables_can_be_set(tmp_path: Path) -> N
     [
         ({"aliases": {"rig-9": "x"}}, "aliases: rig-9"),
         ({"host_vars": {"rig-9": {}}}, "host_vars says: rig-9"),
-        ({"host_vars": {"rig-6600": 3}}, "no mapping"),
+        ({"host_vars": {"rig-6600": 3}}, "not a mapping"),
         ({"aliases": {"rig-6600": "zeus"}}, "'zeus'"),
         ({"aliases": {"rig-6600": "rigs"}}, "'rigs'"),
         ({"coordinator": "coordinator"}, "'coordinator'"),

@@ -12,7 +12,7 @@ import golden
 import pytest
 from ansible import context  # type: ignore[attr-defined] # Ansible ships no types
 from ansible.module_utils.survivor_npz.controller.fleet import answers
-from ansible.module_utils.survivor_npz.controller.run_result import told
+from ansible.module_utils.survivor_npz.controller.run_result import task_result
 from hostfacts import IDLE, LIVE, NEW, OLD, OPTIONS, RAM, a_copy, a_directory, a_look, looks
 from localfleet import ROOT
 
@@ -162,7 +162,7 @@ def of_the_run(record: dict[str, Any], **answer: Any) -> Game:
     game = Game().plan(a_look(a_copy(sha256=OLD)), {"reason": "fresh", "sha256": OLD, "changed": False})
     game.decide("proof")
     game.task(
-        "run", "survivor_npz_live", "zeus", told({"run": "1", "record": record, **answer}, "", "", True)
+        "run", "survivor_npz_live", "zeus", task_result({"run": "1", "record": record, **answer}, "", "", True)
     )
     return game
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible.module_utils.survivor_npz.controller.run_result import told
+from ansible.module_utils.survivor_npz.controller.run_result import task_result
 
 RECORD = {
     "verdict": "failed",
@@ -17,7 +17,7 @@ RECORD = {
 
 
 def result(verdict: str = "", **record: Any) -> dict[str, Any]:
-    return told({"run": "1", "running": False, "record": {**RECORD, **record}}, verdict, "", True)
+    return task_result({"run": "1", "running": False, "record": {**RECORD, **record}}, verdict, "", True)
 
 
 def test_the_last_lines_of_a_run_that_failed_were_not_shown() -> None:
@@ -55,15 +55,15 @@ def test_a_run_that_failed_passed_for_one_that_did_not(verdict: str) -> None:
     ],
 )
 def test_a_verdict_that_nobody_gave(answer: dict[str, Any], verdict: str) -> None:
-    found = told(answer, "", "", True)
+    found = task_result(answer, "", "", True)
     assert (found["verdict"], found["started"]) == (verdict, "run" in answer)
-    assert told(answer, "", "", False)["started"] is False, "a follower starts nothing"
+    assert task_result(answer, "", "", False)["started"] is False, "a follower starts nothing"
 
 
 def test_a_script_that_died_of_its_own_conversion_left_the_operator_in_the_dark() -> None:
     tail = ["NPZ Conversion Required", "python3: can't open file 'convert_survivors_to_binary.py'"]
     record = {"verdict": "failed", "message": "Step 2.5 failed: exit code 1", "tail": tail}
-    found = told({"record": record, "run": "r"}, "", "", True)
+    found = task_result({"record": record, "run": "r"}, "", "", True)
     assert "The script tried to convert by itself" in found["msg"]
-    found = told({"record": {**record, "tail": ["Traceback"]}, "run": "r"}, "", "", True)
+    found = task_result({"record": {**record, "tail": ["Traceback"]}, "run": "r"}, "", "", True)
     assert "by itself" not in found["msg"]

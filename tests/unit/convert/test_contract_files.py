@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Contract, section 2: files that are no list of survivors, each refused with its place and a next step."""
+"""Contract, section 2: files that are not a list of survivors, each refused with its place and a next step."""
 
 import os
 import time

@@ -11,7 +11,7 @@ from kills import campaign
 
 @pytest.mark.parametrize(
     ("start", "activate"),
-    [(scenarios.virgin, True), (scenarios.outdated, True), (scenarios.outdated, False)],
+    [(scenarios.empty, True), (scenarios.outdated, True), (scenarios.outdated, False)],
 )
 def test_a_kill_at_any_step_leaves_old_or_new_and_the_next_run_heals(
     tmp_path: Path, start: Prepare, activate: bool

@@ -93,14 +93,14 @@ def a_start(place: Path) -> Run:
 
 
 def a_run(place: Path) -> None:
-    """A whole run that ends well."""
+    """A whole run that succeeds."""
     run = a_start(place)
     run.keep(b"trial 1\n")
     run.finish(0, None, set())
 
 
 def verdict_and_log(place: Path) -> object:
-    """What is known of the last run; of one that ended well, its log and the times of its lines too."""
+    """What is known of the last run; of a successful one, its log and the times of its lines too."""
     verdict = control.finished(str(place)).get("verdict")
     log, times = (run_folder(place) / name for name in ("log", "times"))
     return verdict if verdict != "ok" else (verdict, log.read_bytes(), len(times.read_bytes()))

@@ -171,7 +171,7 @@ def zeus(place: Place) -> tuple[Optional[str], str]:
 
 
 CASES = {
-    "first conversion": Case(started(scenarios.virgin), lambda place, _old, _new: convert(place), converted),
+    "first conversion": Case(started(scenarios.empty), lambda place, _old, _new: convert(place), converted),
     "conversion": Case(started(scenarios.outdated), lambda place, _old, _new: convert(place), converted),
     "touched JSON": Case(started(scenarios.touched), lambda place, _old, _new: convert(place), converted),
     "staged conversion": Case(

@@ -242,7 +242,7 @@ def steers(result: Any) -> list[str]:
 
 
 def why_no_answer(result: Any, needs: str = "") -> str | None:
-    """Why a registered result is no answer; None where it is one.
+    """Why a registered result does not count as an answer; None where it is one.
 
     Args:
         needs: a key that only a real answer has. A skipped task is then no answer.
