@@ -87,7 +87,10 @@ def test_dry_stop_promises_nothing_where_no_run_holds_the_lock(place: Place) -> 
 
 
 def test_start_whose_connection_is_lost_for_good_is_called_lost() -> None:
-    assert task_result({"failed": True, "lost": True, "msg": "no route"}, "", "", starts=True)["verdict"] == "lost"
+    assert (
+        task_result({"failed": True, "lost": True, "msg": "no route"}, "", "", starts=True)["verdict"]
+        == "lost"
+    )
 
 
 def test_script_that_is_over_at_once_is_reported_over(place: Place) -> None:
