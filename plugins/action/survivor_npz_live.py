@@ -149,10 +149,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Show the output until the run is over; returns the result."""
         lines, quiet = Lines(), self._args["quiet"]
         offset = -self._args["backlog"] if self._args["follow"] else 0
-        spoken, pending, cut = time.monotonic(), False, False
+        last_shown, pending, cut = time.monotonic(), False, False
         rigs = RigWatch(places(self._vars)).start()
         while True:
-            due = spoken + self._args["sign_of_life"] - time.monotonic()
+            due = last_shown + self._args["sign_of_life"] - time.monotonic()
             wait = QUIET_WAIT if quiet else 0.3 if pending else max(0.0, min(WAIT, due))
             asked = time.monotonic()
             answer = self._steady(state="output", run=self._run["run"], offset=offset, wait=wait)
@@ -172,13 +172,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     out.append(
                         f"[{clock(now)}] The log is cut ({answer['log_cut']['why']}): output may be missing"
                     )
-                if not out and time.monotonic() - spoken >= self._args["sign_of_life"]:
+                if not out and time.monotonic() - last_shown >= self._args["sign_of_life"]:
                     silent = clock(answer["silent"])
                     out.append(
                         f"[{clock(now)}] … pid {answer['pid']} is running, without output for {silent}"
                     )
                 if out:
-                    spoken = time.monotonic()
+                    last_shown = time.monotonic()
                     self._show(out)
             if not answer["running"] and offset >= answer["size"]:
                 return self._result({**self._run, "running": False, "record": answer["record"]})

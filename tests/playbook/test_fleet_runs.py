@@ -3,14 +3,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Callable, List
+from typing import List
 
 import numpy as np
 import pytest
@@ -219,42 +215,6 @@ def test_a_world_writable_mode_is_refused(tmp_path: Path) -> None:
         assert "never world-writable" in run.tail
 
 
-def kill_when(fleet: LocalFleet, ready: Callable[[], bool], limit: float = 60) -> None:
-    """Start a run and SIGKILL the controller, with all its workers, once `ready`."""
-    with subprocess.Popen(
-        fleet.command("prepare.yml"),
-        cwd=fleet.root,
-        env=fleet.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        end = time.monotonic() + limit
-        while not ready() and process.poll() is None and time.monotonic() < end:
-            time.sleep(0.01)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-def healed(fleet: LocalFleet) -> None:
-    run = fleet.run("prepare.yml")
-    assert (run.rc, agree(fleet), leftovers(fleet)) == (0, True, []), run.out
-    assert fleet.sha256("zeus") == run.report["convert"]["sha256"]
-    assert fleet.run("prepare.yml").changed == []
-
-
-@pytest.mark.slow  # one of the longest; make torture plays it
-def test_a_controller_dies_after_it_staged(tmp_path: Path) -> None:
-    fleet = LocalFleet(tmp_path)
-    fleet.converge()
-    old = {host: fleet.sha256(host) for host in fleet.hosts}
-    fleet.write_survivors(200)
-    kill_when(fleet, lambda: any(fleet.dir("rig-6600").glob(".*.staged")))
-    assert {host: fleet.sha256(host) for host in fleet.hosts} == old or agree(fleet)
-    healed(fleet)
-
-
 @pytest.mark.slow  # one of the longest; `make playbooks` plays it
 def test_rig_jobs_died_since_the_rigs_own_python_could_not_open_the_npz(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
@@ -268,20 +228,6 @@ def test_rig_jobs_died_since_the_rigs_own_python_could_not_open_the_npz(tmp_path
     assert "STOPPED in barrier" in run.tail
     assert "rig-6600b: staging failed: ModuleNotFoundError: No module named numpy" in run.tail
     assert not any(fleet.npz(host).exists() for host in fleet.hosts), "nothing live has changed anywhere"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("delay", [0.2 * step for step in range(1, 30)])
-def test_a_controller_dies_at_any_time(tmp_path: Path, delay: float) -> None:
-    fleet = LocalFleet(tmp_path)
-    fleet.converge()
-    whole = {fleet.sha256("zeus")}
-    fleet.write_survivors(200)
-    end = time.monotonic() + delay
-    kill_when(fleet, lambda: time.monotonic() > end)
-    seen = {fleet.sha256(host) for host in fleet.hosts}
-    healed(fleet)
-    assert seen <= whole | {fleet.sha256("zeus")}, "live is whole: the old one or the new one"
 
 
 @pytest.mark.slow  # one of the longest; make torture plays it

@@ -7,7 +7,7 @@ import json
 import random
 from typing import Any, Dict, List, Optional
 
-import oracle
+import oracle_tables
 from hypothesis import strategies as st
 
 Record = Dict[str, Any]
@@ -15,7 +15,7 @@ Record = Dict[str, Any]
 INTS = ("window_size", "offset", "trial_number", "skip_min", "skip_max")
 RATES = ("forward_match_rate", "reverse_match_rate")
 FLOATS = tuple(
-    key for array, dtype, key in oracle.TABLE if dtype == "float32" and array not in oracle.SPECIAL
+    key for array, dtype, key in oracle_tables.TABLE if dtype == "float32" and array not in oracle.SPECIAL
 )
 NASTY = (
     *('{"seed": 1}', "}, {", "]", "[[{{", '"', "\\", '\\"', "\\\\", "},\n  {", '"}, {"seed": 5', "\u2028"),
@@ -43,7 +43,7 @@ _skip_range = st.one_of(
     st.tuples(st.integers(0, 500), st.integers(0, 500)).map(lambda ends: f"{ends[0]}-{ends[1]}"),
 )
 _unknown_keys = st.one_of(_text, st.sampled_from(["sessions", "Seed", "seed ", "metadata"]))
-_known = {key for _array, _dtype, key in oracle.TABLE} | {"prng_base"}
+_known = {key for _array, _dtype, key in oracle_tables.TABLE} | {"prng_base"}
 
 
 @st.composite
@@ -63,7 +63,7 @@ def record(draw: st.DrawFn, rated: bool) -> Record:
     if rng.random() < kept:
         found["skip_range"] = draw(_skip_range)
     found["skip_mode"] = draw(st.sampled_from(["constant", "variable"]))
-    name = draw(st.sampled_from(sorted(oracle.REGISTRY)))
+    name = draw(st.sampled_from(sorted(oracle_tables.REGISTRY)))
     if draw(st.booleans()):
         found["prng_type"] = name
         found["prng_base"] = draw(_unknown)

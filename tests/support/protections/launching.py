@@ -21,7 +21,7 @@ LAUNCHING = (
                 "            data = data[: max(0, 8192 - self.size)]\n            while data:\n",
             ),
         ),
-        "processes/test_supervisor.py::test_binary_and_1_mb_lines_reach_the_log_byte_for_byte",
+        "processes/test_supervisor_log.py::test_binary_and_1_mb_lines_reach_the_log_byte_for_byte",
         "assert place.log() ==",
     ),
     Protection(
@@ -47,7 +47,13 @@ LAUNCHING = (
     Protection(
         "The run was killed during collection",
         "silence is silence",
-        (Edit(LIVE, 'if not out and time.monotonic() - said >= self._args["sign_of_life"]:', "if False:"),),
+        (
+            Edit(
+                LIVE,
+                'if not out and time.monotonic() - last_shown >= self._args["sign_of_life"]:',
+                "if False:",
+            ),
+        ),
         f"{SCREEN}::test_silence_shows_a_sign_of_life_and_cron_sees_none",
         "without output for",
     ),

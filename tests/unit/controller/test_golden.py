@@ -161,12 +161,8 @@ def failed_switch() -> Game:
 def of_the_run(record: dict[str, Any], **answer: Any) -> Game:
     game = Game().plan(a_look(a_copy(sha256=OLD)), {"reason": "fresh", "sha256": OLD, "changed": False})
     game.decide("proof")
-    game.task(
-        "run",
-        "survivor_npz_live",
-        "zeus",
-        task_result({"run": "1", "record": record, **answer}, "", "", True),
-    )
+    result = task_result({"run": "1", "record": record, **answer}, "", "", True)
+    game.task("run", "survivor_npz_live", "zeus", result)
     return game
 
 
