@@ -15,7 +15,9 @@ Record = Dict[str, Any]
 INTS = ("window_size", "offset", "trial_number", "skip_min", "skip_max")
 RATES = ("forward_match_rate", "reverse_match_rate")
 FLOATS = tuple(
-    key for array, dtype, key in oracle_tables.TABLE if dtype == "float32" and array not in oracle.SPECIAL
+    key
+    for array, dtype, key in oracle_tables.TABLE
+    if dtype == "float32" and array not in oracle_tables.SPECIAL
 )
 NASTY = (
     *('{"seed": 1}', "}, {", "]", "[[{{", '"', "\\", '\\"', "\\\\", "},\n  {", '"}, {"seed": 5', "\u2028"),
