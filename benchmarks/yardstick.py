@@ -16,7 +16,7 @@ import numpy as np
 
 _SUPPORT = Path(__file__).resolve().parents[1] / "tests" / "support"
 sys.path.insert(0, str(_SUPPORT))
-from oracle import REGISTRY, SPECIAL, TABLE  # noqa: E402
+from oracle_tables import REGISTRY, SPECIAL, TABLE  # noqa: E402
 
 
 def main(source: str, target: str) -> None:
