@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import gc
 from typing import Any, Callable
 
@@ -20,7 +18,7 @@ from ansible.module_utils.survivor_npz.convert.segments import (
     plan_segments,
     read_segment,
 )
-from ansible.module_utils.survivor_npz.convert.workers import MOST_TASKS, run_tasks
+from ansible.module_utils.survivor_npz.convert.workers import MOST_TASKS, WORTH_A_FORK, run_tasks
 from ansible.module_utils.survivor_npz.npz import schema, sidecar
 from ansible.module_utils.survivor_npz.npz.schema import BY_ARRAY, FIELDS, Field
 from ansible.module_utils.survivor_npz.npz.write import Member, assemble, pack_columns
@@ -32,8 +30,6 @@ from ansible.module_utils.survivor_npz.survivors.repeats import Splitter
 from numpy.typing import NDArray
 
 _SEGMENT_BYTES = 16 << 20
-# Below this a fork costs more than it saves.
-_WORTH_A_FORK = 8 << 20
 _FEW_VALUES = 16
 _SAMPLE = 1 << 16
 
@@ -57,21 +53,19 @@ class _Columns:
         return np.concatenate(parts) if parts else np.zeros(0, field.dtype)
 
 
-def _read_all(
-    how: Reading, span: Span, workers: int, digest: Callable[[], str]
-) -> tuple[list[_Slice], Tally]:
-    """All records between the brackets, by `workers` processes; `digest` is computed meanwhile."""
+def _read_all(how: Reading, span: Span, workers: int) -> tuple[list[_Slice], Tally]:
+    """All records between the brackets, by `workers` processes."""
     gaps: list[Gap] = []
     size = span.end - span.start
-    if span.closed and workers > 1 and size > _WORTH_A_FORK:
+    if span.closed and workers > 1 and size > WORTH_A_FORK:
         step = max(size // (workers * 16), 1 << 20)
         step = max(min(step, _SEGMENT_BYTES), size // MOST_TASKS + 1)
         gaps = find_gaps(how.source, span, how.separator, step)
     segments = plan_segments(span.start, gaps, span.end)
-    slices, total, broken = _read_plan(how, segments, workers, digest)
+    slices, total, broken = _read_plan(how, segments, workers)
     if broken is not None and gaps:
         # A guessed gap may have been wrong; what is before `broken` is proven.
-        more, tally, broken = _read_plan(how, plan_segments(broken, [], span.end), 1, digest)
+        more, tally, broken = _read_plan(how, plan_segments(broken, [], span.end), 1)
         slices += more
         total.add(tally)
     if broken is not None or not span.closed:
@@ -79,9 +73,7 @@ def _read_all(
     return slices, total
 
 
-def _read_plan(
-    how: Reading, segments: list[Segment], workers: int, digest: Callable[[], str]
-) -> tuple[list[_Slice], Tally, int | None]:
+def _read_plan(how: Reading, segments: list[Segment], workers: int) -> tuple[list[_Slice], Tally, int | None]:
     """The segments in order, up to the first broken one, and where that is."""
     store, total = Store(segments), Tally()
 
@@ -89,7 +81,7 @@ def _read_plan(
         return read_segment(how, segments[number], store.columns(number))
 
     slices: list[_Slice] = []
-    for number, result in enumerate(run_tasks(task, len(segments), workers, digest)):
+    for number, result in enumerate(run_tasks(task, len(segments), workers)):
         total.add(result.tally)
         columns = store.columns(number)
         slices.append({name: array[: result.stored] for name, array in columns.items()})
@@ -123,18 +115,20 @@ def _few_values(columns: _Columns) -> dict[str, int]:
 
 
 def build(
-    src: str,
+    source: Source,
     dest: str,
     *,
+    digest: Callable[[], str],
     prng_encoding: str,
     workers: int,
     piece_bytes: int,
     former: sidecar.Sidecar | None,
     lap: Callable[[str], None],
 ) -> tuple[bytes, sidecar.Sidecar]:
-    """Convert `src`; return the bytes of the NPZ and the content of its sidecar.
+    """Convert the JSON; return the bytes of the NPZ and the content of its sidecar.
 
     Args:
+        digest: gives the JSON's SHA-256.
         workers: processes that parse, threads that deflate. The bytes don't depend on it.
         piece_bytes: how much is parsed at once. The bytes don't depend on it.
         former: the sidecar to compare with, None for none.
@@ -146,18 +140,23 @@ def build(
     collecting = gc.isenabled()
     gc.disable()
     try:
-        with contextlib.closing(Source(src)) as source:
-            slices, tally, digest = _read(source, prng_encoding, workers, piece_bytes)
-            source.check_unchanged()
-            lap("read")
-            facts = {"path": src, "size": source.size, "mtime_ns": source.stamp.mtime_ns, "sha256": digest}
-            from_counts = checks.judge(src, tally, prng_encoding)
-            columns = _Columns(slices, from_counts)
-            members = pack_columns(columns, workers)
-            data = assemble(members)
-            found = _describe(tally, from_counts, columns, members, former)
-            lap("pack")
-            source.check_unchanged()
+        slices, tally = _read(source, prng_encoding, workers, piece_bytes)
+        sha256 = digest()
+        source.check_unchanged()
+        lap("read")
+        from_counts = checks.judge(source.path, tally, prng_encoding)
+        columns = _Columns(slices, from_counts)
+        members = pack_columns(columns, workers)
+        data = assemble(members)
+        found = _describe(tally, from_counts, columns, members, former)
+        lap("pack")
+        source.check_unchanged()
+        facts = {
+            "path": source.path,
+            "size": source.size,
+            "mtime_ns": source.stamp.mtime_ns,
+            "sha256": sha256,
+        }
         content = sidecar.compose(
             data,
             source=facts,
@@ -172,25 +171,22 @@ def build(
     except MemoryError as error:
         fewer = ", or run with workers: 1" if workers > 1 else ""
         raise ConvertError(
-            "no_memory", f"{src}: out of memory. Nothing was replaced. Free some memory{fewer}."
+            "no_memory", f"{source.path}: out of memory. Nothing was replaced. Free some memory{fewer}."
         ) from error
     finally:
         if collecting:
             gc.enable()
 
 
-def _read(source: Source, encoding: str, workers: int, piece_bytes: int) -> tuple[list[_Slice], Tally, str]:
-    """All records as slices of columns, what was noticed, and the JSON's SHA-256."""
+def _read(source: Source, encoding: str, workers: int, piece_bytes: int) -> tuple[list[_Slice], Tally]:
+    """All records as slices of columns, and what was noticed."""
     span = find_span(source)
-    digest = functools.lru_cache(maxsize=None)(source.sha256)
-    slices: list[_Slice] = []
-    tally = Tally()
-    if span:
-        separator = find_separator(source, span)
-        piece_bytes = max(1, min(piece_bytes, MAX_RECORD))
-        how = Reading(source, separator, Splitter(separator), encoding, piece_bytes)
-        slices, tally = _read_all(how, span, workers, digest)
-    return slices, tally, digest()
+    if not span:
+        return [], Tally()
+    separator = find_separator(source, span)
+    piece_bytes = max(1, min(piece_bytes, MAX_RECORD))
+    how = Reading(source, separator, Splitter(separator), encoding, piece_bytes)
+    return _read_all(how, span, workers)
 
 
 def _describe(
