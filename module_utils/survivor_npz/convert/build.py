@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 _SEGMENT_BYTES = 16 << 20
 _FEW_VALUES = 16
 _SAMPLE = 1 << 16
+_KEPT_BYTES = 16 << 20
 
 
 _Slice = dict[str, NDArray[Any]]
@@ -184,6 +185,8 @@ def _read(source: Source, encoding: str, workers: int, piece_bytes: int) -> tupl
     if not span:
         return [], Tally()
     separator = find_separator(source, span)
+    # glibc's malloc then keeps blocks of a piece's size, instead of returning and taking their pages each time.
+    bytes(_KEPT_BYTES)
     piece_bytes = max(1, min(piece_bytes, MAX_RECORD))
     how = Reading(source, separator, Splitter(separator), encoding, piece_bytes)
     return _read_all(how, span, workers)
