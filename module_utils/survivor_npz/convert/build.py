@@ -20,8 +20,15 @@ from ansible.module_utils.survivor_npz.convert.segments import (
 )
 from ansible.module_utils.survivor_npz.convert.workers import MOST_TASKS, WORTH_A_FORK, run_tasks
 from ansible.module_utils.survivor_npz.npz import schema, sidecar
-from ansible.module_utils.survivor_npz.npz.schema import BY_ARRAY, FIELDS, Field
-from ansible.module_utils.survivor_npz.npz.write import Member, assemble, pack_columns
+from ansible.module_utils.survivor_npz.npz.schema import FIELDS
+from ansible.module_utils.survivor_npz.npz.write import (
+    Columns,
+    Parts,
+    assemble,
+    is_rising,
+    overlapping,
+    pack_columns,
+)
 from ansible.module_utils.survivor_npz.survivors.diagnosis import MAX_RECORD
 from ansible.module_utils.survivor_npz.survivors.document import Span, find_span
 from ansible.module_utils.survivor_npz.survivors.file import Source
@@ -29,29 +36,24 @@ from ansible.module_utils.survivor_npz.survivors.pieces import Gap, find_gaps, f
 from ansible.module_utils.survivor_npz.survivors.repeats import Splitter
 from numpy.typing import NDArray
 
-_SEGMENT_BYTES = 16 << 20
+_SEGMENT_BYTES = 64 << 20
 _FEW_VALUES = 16
-_SAMPLE = 1 << 16
 _KEPT_BYTES = 16 << 20
 
 
 _Slice = dict[str, NDArray[Any]]
 
 
-class _Columns:
-    """The columns of the whole file, concatenated from those of its segments on demand."""
-
-    def __init__(self, slices: list[_Slice], from_counts: bool) -> None:
-        self._slices = slices
-        self._from_counts = from_counts
-
-    def __call__(self, field: Field) -> NDArray[Any]:
-        """One array of the schema, one element per survivor."""
+def _columns(slices: list[_Slice], from_counts: bool) -> Columns:
+    """The columns of the whole file, in the parts that its segments gave; they are taken out of `slices`."""
+    columns: Columns = {}
+    for field in FIELDS:
         name = field.array
-        if self._from_counts and field.key in schema.COUNT_FOR_RATE:
+        if from_counts and field.key in schema.COUNT_FOR_RATE:
             name = schema.COUNT_FOR_RATE[field.key]
-        parts = [piece[name] for piece in self._slices]
-        return np.concatenate(parts) if parts else np.zeros(0, field.dtype)
+        columns[field.array] = [piece[name] for piece in slices if len(piece[name])]
+    slices.clear()
+    return columns
 
 
 def _read_all(how: Reading, span: Span, workers: int) -> tuple[list[_Slice], Tally]:
@@ -91,28 +93,31 @@ def _read_plan(how: Reading, segments: list[Segment], workers: int) -> tuple[lis
     return slices, total, None
 
 
-def _count_duplicates(seeds: NDArray[Any]) -> tuple[int, int]:
+def _count_duplicates(seeds: Parts) -> tuple[int, int]:
     """Count duplicate seeds, and seeds smaller than their predecessor."""
-    if len(seeds) < 2:
+    if is_rising(seeds):
         return 0, 0
-    rising = seeds[1:] > seeds[:-1]
-    if rising.all():
-        return 0, 0
-    unordered = int(np.count_nonzero(seeds[1:] < seeds[:-1]))
-    ordered = np.sort(seeds)
+    unordered = sum(int(np.count_nonzero(part[1:] < part[:-1])) for part in overlapping(seeds))
+    ordered = np.concatenate(seeds)
+    ordered.sort()
     return int(np.count_nonzero(ordered[1:] == ordered[:-1])), unordered
 
 
-def _few_values(columns: _Columns) -> dict[str, int]:
+def _few_values(columns: Columns) -> dict[str, int]:
     """Match arrays with few distinct values, and how many they have."""
     few: dict[str, int] = {}
     for field in FIELDS:
         if field.kind == schema.RATE:
-            column = columns(field)
-            # Sorting all of a large column takes time, and its beginning almost always suffices.
-            if len(np.unique(column[:_SAMPLE])) <= _FEW_VALUES < len(column):
-                few[field.array] = len(np.unique(column))
-    return {name: number for name, number in few.items() if number <= _FEW_VALUES}
+            parts = columns[field.array]
+            found = np.zeros(0, field.dtype)
+            for part in parts:
+                found = np.union1d(found, part)
+                if len(found) > _FEW_VALUES:
+                    break
+            else:
+                if sum(map(len, parts)) > _FEW_VALUES:
+                    few[field.array] = len(found)
+    return few
 
 
 def build(
@@ -146,10 +151,11 @@ def build(
         source.check_unchanged()
         lap("read")
         from_counts = checks.judge(source.path, tally, prng_encoding)
-        columns = _Columns(slices, from_counts)
+        columns = _columns(slices, from_counts)
+        warnings, notes = _look_at(columns, tally, from_counts)
         members = pack_columns(columns, workers)
+        ranges = {name: (member.low, member.high) for name, member in members.items()}
         data = assemble(members)
-        found = _describe(tally, from_counts, columns, members, former)
         lap("pack")
         source.check_unchanged()
         facts = {
@@ -165,7 +171,14 @@ def build(
             survivor_count=tally.records,
             prng_encoding=prng_encoding,
             matches=checks.match_sources(from_counts),
-            found=found,
+            found={
+                "left_out": checks.left_out(tally),
+                "left_out_more": tally.other_keys.others(),
+                "defaulted": checks.defaulted(tally),
+                "warnings": warnings + checks.compare(former, tally.records, ranges),
+                "notes": notes,
+                "ranges": ranges,
+            },
         )
         lap("digest")
         return data, content
@@ -192,22 +205,8 @@ def _read(source: Source, encoding: str, workers: int, piece_bytes: int) -> tupl
     return _read_all(how, span, workers)
 
 
-def _describe(
-    tally: Tally,
-    from_counts: bool,
-    columns: _Columns,
-    members: dict[str, Member],
-    former: sidecar.Sidecar | None,
-) -> dict[str, Any]:
-    """What the sidecar says about the conversion."""
-    ranges = {name: (member.low, member.high) for name, member in members.items()}
-    duplicates, unordered = _count_duplicates(columns(BY_ARRAY["seeds"]))
+def _look_at(columns: Columns, tally: Tally, from_counts: bool) -> tuple[list[str], list[str]]:
+    """Warnings and notes."""
+    duplicates, unordered = _count_duplicates(columns["seeds"])
     warnings = checks.warnings(tally, from_counts, duplicates, unordered)
-    return {
-        "left_out": checks.left_out(tally),
-        "left_out_more": tally.other_keys.others(),
-        "defaulted": checks.defaulted(tally),
-        "warnings": warnings + checks.compare(former, tally.records, ranges),
-        "notes": checks.notes(tally, _few_values(columns)),
-        "ranges": ranges,
-    }
+    return warnings, checks.notes(tally, _few_values(columns))
