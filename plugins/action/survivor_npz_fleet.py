@@ -180,7 +180,8 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         connection = self._vars["hostvars"][sender].get("ansible_connection")
         parcel = plan.parcel(goal, connection, constants.DEFAULT_LOCAL_TMP)
         fetched = sender if parcel != goal["path"] else None
-        carried = {name: goal.get(name) for name in ("sha256", "sha1", "path", "pin")} | {"parcel": parcel}
+        carried = {name: goal.get(name) for name in ("sha256", "sha1", "path", "pin")}
+        carried |= {"parcel": parcel, "copy_seconds": plan.copy_seconds(parts, goal["size"])}
         return {
             "goal": goal,
             "parts": parts,
