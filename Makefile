@@ -94,6 +94,10 @@ reference: $(VENV)/dev ## Write docs/variables.md and docs/arrays.md from their 
 bench: $(VENV)/dev ## Speed and memory, as ratios to a plain converter measured in the same run
 	@python benchmarks/bench.py $(ARGS)
 
+.PHONY: bench-check
+bench-check: $(VENV)/dev ## Compare the converter's ratios with the committed ones (ARGS=--report: no exit code)
+	@python benchmarks/check.py $(ARGS)
+
 # The rivals are no part of the environment.
 build/peers/stamp: requirements-peers.txt | $(VENV)/dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --upgrade --target build/peers -r $<
