@@ -171,11 +171,8 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
             warned = warned + goals.sample_warnings(goal["survivor_count"], options["scorer_args"])
         self._report["warnings"] = [*preflight.warnings(answers, lead, options["addresses"]), *warned]
         if found:
-            raise Stop(
-                "plan",
-                f"{', '.join(found)} can't take part; nothing live was changed on any host.",
-                found,
-            )
+            why = f"{', '.join(found)} can't take part; nothing live was changed on any host."
+            raise Stop("plan", why, found)
         sender = goal.get("holder") or lead
         connection = self._vars["hostvars"][sender].get("ansible_connection")
         parcel = plan.parcel(goal, connection, constants.DEFAULT_LOCAL_TMP)
