@@ -10,9 +10,9 @@ If a part is not valid by itself, the whole piece is parsed as it is.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from itertools import chain
-from typing import Iterable
 
 import numpy as np
 import orjson
@@ -21,18 +21,18 @@ from ansible.module_utils.survivor_npz.survivors.table import Group, Record, Tab
 from numpy.typing import NDArray
 
 _PER_SEED = {"seed", "forward_match_rate", "reverse_match_rate", "score"}
-# Limits of what is kept, in tails and bytes of their text: the values take a few times as much memory.
+# More is forgotten before the next piece, in tails and bytes of their text: values take a few times as much memory.
 _MOST_TAILS = 1024
 _MOST_TAIL_BYTES = 4 << 20
 _LONG_TAIL = 64 << 10
 _MOST_FAILURES = 4
-_MOST_TRIES = 4
-_MOST_OFFSETS = 8
-_BRACE = b"}"[0]
+# Bytes of a word, and how many words before its closing brace at most tell a record's tail.
 _WORD = 8
-_ODD = 0x9E3779B97F4A7C15
+_MOST_WORDS = 128
+_BRACE = b"}"[0]
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 
-Numbers = NDArray[np.intp]
+_Numbers = NDArray[np.intp]
 
 
 class Splitter:
@@ -40,17 +40,19 @@ class Splitter:
 
     def __init__(self, separator: Separator) -> None:
         self._cut = _find_cut(separator.first_record) if separator.exact else b""
+        self._cut_head = self._cut.lstrip(b", \t\r\n")
         self._failures = 0 if self._cut else _MOST_FAILURES
-        # Where the words are that tell the tails from each other, counted back from the closing brace.
-        self._offsets = [0]
-        self._forget()
+        self._forget(words=1)
 
-    def _forget(self) -> None:
-        self._tails: dict[bytes, Record] = {}
-        self._texts: list[bytes] = []
-        self._sizes: Numbers = np.zeros(0, np.intp)
-        self._prints: NDArray[np.uint64] = np.zeros(0, np.uint64)
-        self._order: Numbers = np.zeros(0, np.intp)
+    def _forget(self, words: int) -> None:
+        """Forget all tails; tell those to come by so many words."""
+        if words > _MOST_WORDS:
+            raise ValueError("tails that words can't tell apart")
+        self._words = words
+        # By number, each one's print, text and values. No record has the first, whose print no text gives.
+        self._prints = np.zeros(1, np.uint64)
+        self._tails, self._records = [b""], [Record()]
+        self._order = np.zeros(1, np.intp)
 
     def parse(self, text: bytes) -> Table:
         """Like parse_table, several times as fast if tails repeat.
@@ -69,135 +71,74 @@ class Splitter:
     def _split(self, text: bytes) -> Table | None:
         if text[-1:] != b"}":
             return None
-        ends = _ends(text)
-        try:
-            for _ in range(_MOST_TRIES):
-                numbers = self._guess(text, ends)
-                if numbers is None:
-                    continue
-                tails = list(map(self._texts.__getitem__, numbers.tolist()))
-                heads = _heads(text, ends, self._sizes[numbers])
+        if len(self._tails) > _MOST_TAILS or sum(map(len, self._tails)) > _MOST_TAIL_BYTES:
+            self._forget(self._words)
+        ends = np.flatnonzero(np.frombuffer(text, np.uint8) == _BRACE) + 1
+        starts = np.concatenate(([0], ends[:-1]))
+        with contextlib.suppress(ValueError):
+            while True:
+                numbers = self._recognize(text, starts, ends)
+                tails = [self._tails[number] for number in numbers.tolist()]
+                sizes = np.fromiter(map(len, self._tails), np.intp, len(self._tails))
+                cuts = np.maximum(ends - sizes[numbers], starts).tolist()
+                heads = [text[start:cut] for start, cut in zip(starts.tolist(), cuts)]
                 if b"".join(chain.from_iterable(zip(heads, tails))) == text:
                     head = _parse_heads(heads)
                     return None if head is None else self._table(head, numbers)
-                # Another tail with the same words. Rare: so look at every record.
-                self._learn(text, ends, range(len(ends)))
-        except ValueError:
-            pass
+                self._forget(self._words * 2)
         return None
 
-    def _table(self, head: Group, numbers: Numbers) -> Table | None:
-        present = np.flatnonzero(np.bincount(numbers, minlength=len(self._texts)))
-        places = np.zeros(len(self._texts), np.intp)
-        places[present] = np.arange(len(present))
-        records = [self._tails[self._texts[number]] for number in present.tolist()]
-        group = make_group(records, places[numbers])
+    def _table(self, head: Group, numbers: _Numbers) -> Table | None:
+        present = np.flatnonzero(np.bincount(numbers))
+        records = [self._records[number] for number in present.tolist()]
+        group = make_group(records, np.searchsorted(present, numbers))
         own = set(head.keys or ())
         shared = (
             own.intersection(group.keys) if group.keys else any(own & record.keys() for record in records)
         )
         return None if shared else Table([head, group], len(numbers))
 
-    def _guess(self, text: bytes, ends: Numbers) -> Numbers | None:
-        """Each record's tail, by its words; None if there were new ones, which are known now.
+    def _recognize(self, text: bytes, starts: _Numbers, ends: _Numbers) -> _Numbers:
+        """Guess each record's tail by its words; learn those that are new.
 
         Raises:
-            ValueError: as _learn; or tails seldom repeat.
+            ValueError: tails seldom repeat; or as _learn.
         """
-        if not self._texts:
-            self._learn(text, ends, [0])
-            return None
         words: NDArray[np.uint64] = np.ndarray((len(text) - _WORD + 1,), "<u8", text, 0, (1,))
         prints = np.zeros(len(ends), np.uint64)
-        for offset in self._offsets:
-            prints = prints * np.uint64(_ODD) + words[np.maximum(ends - (1 + _WORD + offset), 0)]
-        places = np.minimum(np.searchsorted(self._prints, prints), len(self._prints) - 1)
-        unknown = np.flatnonzero(self._prints[places] != prints)
-        if len(unknown):
-            firsts = np.unique(prints[unknown], return_index=True)[1]
-            if len(firsts) * 2 > len(ends):
-                raise ValueError("tails seldom repeat")
-            self._learn(text, ends, unknown[firsts].tolist())
-            return None
-        return self._order[places]
+        for back in range(1, self._words + 1):
+            prints = prints * _ODD + words[np.maximum(ends - (1 + _WORD * back), 0)]
+        numbers = self._look_up(prints)
+        new = np.flatnonzero(self._prints[numbers] != prints)
+        if not len(new):
+            return numbers
+        firsts = new[np.unique(prints[new], return_index=True)[1]]
+        if len(firsts) * 2 > len(ends):
+            raise ValueError("tails seldom repeat")
+        learnt = [self._learn(text, int(starts[first]), int(ends[first])) for first in firsts]
+        self._tails += [tail for tail, _ in learnt]
+        self._records += [record for _, record in learnt]
+        self._prints = np.append(self._prints, prints[firsts])
+        self._order = np.argsort(self._prints)
+        return self._look_up(prints)
 
-    def _learn(self, text: bytes, ends: Numbers, records: Iterable[int]) -> None:
-        """Get to know the tails of these records.
+    def _look_up(self, prints: NDArray[np.uint64]) -> _Numbers:
+        places = np.searchsorted(self._prints, prints, sorter=self._order)
+        return self._order[np.minimum(places, len(self._order) - 1)]
+
+    def _learn(self, text: bytes, start: int, end: int) -> tuple[bytes, Record]:
+        """A record's tail and its values.
 
         Raises:
-            ValueError: one is not the rest of an object or too long; all are known; words can't tell them apart.
+            ValueError: it is not the rest of an object, or too long.
         """
-        known, kept = len(self._tails), int(self._sizes.sum())
-        for record in records:
-            end = int(ends[record])
-            at = text.find(self._cut, int(ends[record - 1]) if record else 0, end)
-            tail = text[at:end]
-            if at < 0 or len(tail) > _LONG_TAIL:
-                raise ValueError("no tail to keep")
-            if tail not in self._tails:
-                if len(self._tails) >= _MOST_TAILS or kept + len(tail) > _MOST_TAIL_BYTES:
-                    self._forget()
-                    known, kept = -1, 0
-                # Its only closing brace is the last byte: this is one object, or not valid.
-                self._tails[tail] = orjson.loads(
-                    b"{" + tail[len(self._cut) - len(self._cut.lstrip(b", \t\r\n")) :]
-                )
-                kept += len(tail)
-        self._texts = list(self._tails)
-        self._sizes = np.fromiter(map(len, self._texts), np.intp, len(self._texts))
-        if len(self._texts) == known:
-            raise ValueError("nothing new")
-        self._tell_apart()
-
-    def _tell_apart(self) -> None:
-        """Compute each tail's print; use more words where two are the same."""
-        while True:
-            seen: dict[int, bytes] = {}
-            for tail in self._texts:
-                value = 0
-                for offset in self._offsets:
-                    word = tail[-1 - _WORD - offset : -1 - offset]
-                    value = (value * _ODD + int.from_bytes(word, "little")) % 2**64
-                if value in seen:
-                    self._offsets.append(_difference(tail, seen[value]))
-                    break
-                seen[value] = tail
-            else:
-                break
-            if len(self._offsets) > _MOST_OFFSETS:
-                raise ValueError("too much alike")
-        prints = np.fromiter(seen, np.uint64, len(seen))
-        self._order = np.argsort(prints)
-        self._prints = prints[self._order]
-
-
-def _difference(one: bytes, other: bytes) -> int:
-    """Where a word differs, counted back from the closing brace.
-
-    Raises:
-        ValueError: nowhere.
-    """
-    for offset in range(min(len(one), len(other)) - _WORD):
-        if one[-1 - _WORD - offset] != other[-1 - _WORD - offset]:
-            return offset
-    raise ValueError("one is the end of the other")
-
-
-def _ends(text: bytes) -> Numbers:
-    """Offsets after each closing brace. Looking for words with one first takes half the time."""
-    braces = np.empty(-(-len(text) // _WORD) * _WORD, np.bool_)
-    braces[len(text) :] = False
-    np.equal(np.frombuffer(text, np.uint8), _BRACE, out=braces[: len(text)])
-    words = np.flatnonzero(braces.view(np.uint64) != 0)
-    places, offsets = np.divmod(np.flatnonzero(braces.reshape(-1, _WORD)[words]), _WORD)
-    return words[places] * _WORD + offsets + 1
-
-
-def _heads(text: bytes, ends: Numbers, tails: Numbers) -> list[bytes]:
-    """What is before each record's tail of so many bytes, after the closing brace of the record before it."""
-    starts = np.concatenate(([0], ends[:-1]))
-    stops = np.maximum(ends - tails, starts).tolist()
-    return [text[start:stop] for start, stop in zip(starts.tolist(), stops)]
+        at = text.find(self._cut, start, end)
+        tail = text[at:end]
+        if at < 0 or len(tail) > _LONG_TAIL:
+            raise ValueError("no tail to keep")
+        # Its only closing brace is the last byte: this is one object, or not valid.
+        record: Record = orjson.loads(b"{" + self._cut_head + tail[len(self._cut) :])
+        return tail, record
 
 
 def _parse_heads(heads: list[bytes]) -> Group | None:

@@ -35,11 +35,6 @@ def test_a_trial_that_ends_like_another_is_not_taken_for_it(splitter: Splitter) 
     read(splitter, mixed)
 
 
-def test_a_trial_whose_text_is_the_end_of_anothers_is_read_right(splitter: Splitter) -> None:
-    one, other = shape_c(1, intersection_weight=0.5), shape_c(2, intersection_weight=10.5)
-    read(splitter, [one, {**one, "seed": 3}, other, {**other, "seed": 4}])
-
-
 def test_more_trials_than_are_kept_are_read_right(
     splitter: Splitter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
