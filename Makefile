@@ -94,6 +94,19 @@ reference: $(VENV)/dev ## Write docs/variables.md and docs/arrays.md from their 
 bench: $(VENV)/dev ## Speed and memory, as ratios to a plain converter measured in the same run
 	@python benchmarks/bench.py $(ARGS)
 
+.PHONY: bench-check
+bench-check: $(VENV)/dev ## Compare the converter's ratios with the committed ones (ARGS=--report: no exit code)
+	@python benchmarks/check.py $(ARGS)
+
+# The rivals are no part of the environment.
+build/peers/stamp: requirements-peers.txt | $(VENV)/dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --upgrade --target build/peers -r $<
+	@touch $@
+
+.PHONY: bench-peers
+bench-peers: $(VENV)/dev build/peers/stamp ## The converter beside DuckDB, polars, msgspec and orjson (ARGS=… for peers.py)
+	@python benchmarks/peers.py $(ARGS)
+
 $(VENV)/plot: requirements-plot.txt | $(VENV)/dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
@@ -115,7 +128,7 @@ torture: $(VENV)/dev ## Every crash point, random kills, mutated inputs, the who
 red: $(VENV)/dev ## Take each protection of docs/incidents.md out, and see its test fail (part of torture)
 	@pytest -m slow --timeout=3600 tests/torture/test_protections.py $(ARGS)
 
-LOCKS := requirements requirements-dev requirements-docs requirements-plot requirements-oldest
+LOCKS := requirements requirements-dev requirements-docs requirements-plot requirements-peers requirements-oldest
 .PHONY: lock
 lock: $(VENV)/dev ## Write the lock files anew
 	@for name in $(LOCKS); do \

@@ -38,6 +38,11 @@ bench-fleet: export HOSTS_BACKEND ?= netns
 bench-fleet: $(VENV)/dev ## Whole runs on 26 real hosts, as ratios to bare Ansible (HOSTS, ROUNDS, RELAY in ms, ARGS)
 	@$(call with_hosts,python benchmarks/fleet.py --hosts $(HOSTS) --rounds $(ROUNDS) --relay $(RELAY) $(ARGS))
 
+.PHONY: bench-large
+bench-large: export HOSTS_BACKEND ?= netns
+bench-large: $(VENV)/dev ## An NPZ of 120 MB to three real hosts, as ratios to a bare copy (ARGS=… for fleet_large.py)
+	@$(call with_hosts,python benchmarks/fleet_large.py $(ARGS))
+
 .PHONY: bench-headline
 bench-headline: $(VENV)/dev ## Load time and size, JSON and NPZ, by one worker and by 26
 	@python benchmarks/headline.py $(ARGS)

@@ -84,7 +84,8 @@ def take(fleet: Fleet, cases: list[Case], rounds: int) -> list[dict[str, dict[st
             before = hosts_cpu(fleet)
             cost = case.run()
             hang_up(fleet)
-            cost = cost._replace(cpu=cost.cpu + hosts_cpu(fleet) - before)
+            hosts = hosts_cpu(fleet) - before
+            cost = cost._replace(cpu=cost.cpu + hosts, hosts=hosts)
             costs.setdefault(case.who, {})[case.name] = cost
             done = f"{cost.wall:.2f} s, CPU {cost.cpu:.2f} s"
             print(f"  round {number + 1}: {case.who} {case.name} {done}", file=sys.stderr, flush=True)
@@ -127,7 +128,10 @@ def plain(setting: Setting) -> dict[str, Any]:
     """A setting as JSON takes it."""
     rounds = [
         {
-            who: {case: {"wall": cost.wall, "cpu": cost.cpu} for case, cost in costs.items()}
+            who: {
+                case: {"wall": cost.wall, "cpu": cost.cpu, "hosts": cost.hosts}
+                for case, cost in costs.items()
+            }
             for who, costs in each.items()
         }
         for each in setting.rounds
@@ -174,6 +178,9 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--checkout", type=Path, nargs="+", default=[ROOT], help="checkouts to measure side by side"
     )
+    parser.add_argument(
+        "--name", default="fleet", help="of the file of results: fleet, or scale for docs/scale.md"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench")
     parser.add_argument("--cache", type=Path, default=ROOT / ".cache" / "bench")
     parser.add_argument("--save", action="store_true", help="write into benchmarks/results/ too")
@@ -201,8 +208,9 @@ def main() -> int:
         print(f"rsync was not measured: {missing}")
     for folder in [asked.out, *([RESULTS] if asked.save else [])]:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "fleet.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-        print(f"{folder / 'fleet.json'} (`make plots` draws it)")
+        path = folder / f"{asked.name}.json"
+        path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        print(f"{path} (`make plots` draws it)")
     wrong = faults(settings, label(asked.checkout[0]))
     print("".join(f"\nDOES NOT HOLD: {line}" for line in wrong))
     return 1 if wrong and asked.check else 0

@@ -18,11 +18,12 @@ MIB = 1 << 20
 
 
 class Cost(NamedTuple):
-    """What one run of a command took, wall and CPU seconds, and what it wrote."""
+    """What one run of a command took, wall and CPU seconds, what it wrote, and how much CPU was test hosts'."""
 
     wall: float
     cpu: float
     output: str = ""
+    hosts: float = 0.0
 
 
 def module_command(module_path: Path, args: Dict[str, object], file: Path) -> List[str]:

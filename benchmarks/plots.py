@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Draws what the benchmarks wrote: `make plots`. usage: plots.py DIRECTORY…
 
-Each bench.json, fleet.json and headline.json in a directory becomes a PNG beside it.
+Each bench, fleet, headline, peers and scale.json in a directory becomes a PNG beside it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fleet_table import NAMES, REFERENCE, RULES, Setting
+from fleet_table import BARE, NAMES, REFERENCE, RULES, Setting
 from headline import CLAIMS, WORKERS
 from matplotlib.figure import Figure
 from measure import Cost
@@ -59,6 +59,59 @@ def fleet(results: dict[str, Any]) -> Figure:
         axes.invert_yaxis()
         axes.set_title(str(setting))
         axes.set_xlabel(f"wall time, bare command = 1 (black: limit for {REFERENCE} hosts)")
+    return figure
+
+
+def scale(results: dict[str, Any]) -> Figure:
+    """Seconds by number of hosts, wall and the controller's CPU, logarithmically."""
+    settings = settings_of(results)
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    host = results["machine"]
+    figure.suptitle(
+        f"controller and all hosts on {host['cores']} cores, Linux {host['kernel']}, {host['date']}"
+    )
+    hosts = [setting.hosts for setting in settings]
+    for axes, title in zip(figure.subplots(1, 2), ("wall, s", "CPU of the controller alone, s")):
+        for who in settings[0].who():
+            for case in (name for name in NAMES if name in settings[0].rounds[0][who]):
+                costs = [[each[who][case] for each in setting.rounds] for setting in settings]
+                values = [
+                    statistics.median(c.wall if "wall" in title else c.cpu - c.hosts for c in each)
+                    for each in costs
+                ]
+                axes.plot(hosts, values, "o--" if who == BARE else "o-", label=NAMES[case].strip())
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xticks(hosts, [str(count) for count in hosts])
+        axes.minorticks_off()
+        axes.set_xlabel("hosts")
+        axes.set_title(title)
+        axes.legend()
+    return figure
+
+
+def peers(results: dict[str, Any]) -> Figure:
+    """Wall time and memory of each contender, by file."""
+    figure = Figure(figsize=(13, 4.5), layout="constrained")
+    host = results["machine"]
+    figure.suptitle(f"whole processes; {host['cores']} cores, Linux {host['kernel']}, {host['date']}")
+    panels = [(entry, what) for entry in results["files"] for what in ("s", "MiB")]
+    for axes, (entry, what) in zip(figure.subplots(1, len(panels)), panels):
+        names = list(entry["runs"])
+        values = [
+            statistics.median(run["wall"] for run in entry["runs"][name])
+            if what == "s"
+            else entry["mib"][name]
+            for name in names
+        ]
+        bars = axes.barh(
+            range(len(names)), values, color=["#3b7" if ", " in name else "#999" for name in names]
+        )
+        axes.bar_label(bars, fmt="%.3g")
+        axes.set_yticks(range(len(names)), names)
+        axes.invert_yaxis()
+        axes.margins(x=0.2)
+        axes.set_title(f"{entry['bytes'] / 1e6:.0f} MB of JSON: {what}")
     return figure
 
 
@@ -125,7 +178,7 @@ def main() -> int:
     """Draw; 1 where a directory holds no figures."""
     found = 0
     for folder in map(Path, sys.argv[1:]):
-        for draw in (bench, fleet, headline):
+        for draw in (bench, fleet, headline, peers, scale):
             figures = folder / f"{draw.__name__}.json"
             if figures.exists():
                 picture = figures.with_suffix(".png")

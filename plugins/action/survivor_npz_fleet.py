@@ -171,16 +171,14 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
             warned = warned + goals.sample_warnings(goal["survivor_count"], options["scorer_args"])
         self._report["warnings"] = [*preflight.warnings(answers, lead, options["addresses"]), *warned]
         if found:
-            raise Stop(
-                "plan",
-                f"{', '.join(found)} can't take part; nothing live was changed on any host.",
-                found,
-            )
+            why = f"{', '.join(found)} can't take part; nothing live was changed on any host."
+            raise Stop("plan", why, found)
         sender = goal.get("holder") or lead
         connection = self._vars["hostvars"][sender].get("ansible_connection")
         parcel = plan.parcel(goal, connection, constants.DEFAULT_LOCAL_TMP)
         fetched = sender if parcel != goal["path"] else None
-        carried = {name: goal.get(name) for name in ("sha256", "sha1", "path", "pin")} | {"parcel": parcel}
+        carried = {name: goal.get(name) for name in ("sha256", "sha1", "path", "pin")}
+        carried |= {"parcel": parcel, "copy_seconds": plan.copy_seconds(parts, goal["size"])}
         return {
             "goal": goal,
             "parts": parts,

@@ -138,7 +138,7 @@ def test_no_temp_name_grows_a_suffix_and_no_orphan_sidecar_stays(place: Place) -
 def test_thousands_of_rows_per_worker_lose_none(place: Place) -> None:
     rows = survivors(13_000)
     place.write(json.dumps(rows, indent=2).encode())
-    assert place.json.stat().st_size > build._WORTH_A_FORK, "one process reads so small a file"
+    assert place.json.stat().st_size > build.WORTH_A_FORK, "one process reads so small a file"
     done = place.run(workers=3)
     assert done["survivor_count"] == len(rows)
     lost = int(np.count_nonzero(arrays(place)["seeds"] != np.array([row["seed"] for row in rows])))

@@ -26,6 +26,6 @@ def pieces_of(size: int, segment: int = 0) -> Iterator[None]:
     with (
         mock.patch.object(api, "Options", options),
         mock.patch.object(build, "find_gaps", many_gaps),
-        mock.patch.object(build, "_WORTH_A_FORK", 0),
+        mock.patch.object(build, "WORTH_A_FORK", 0),
     ):
         yield

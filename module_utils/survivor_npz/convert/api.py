@@ -10,6 +10,7 @@ numpy and orjson are imported only when something is converted.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any, NamedTuple
 
@@ -26,8 +27,9 @@ from ansible.module_utils.survivor_npz.convert.stage import (
     refusal,
     stage,
 )
+from ansible.module_utils.survivor_npz.convert.workers import WORTH_A_FORK, apart
 from ansible.module_utils.survivor_npz.npz.sidecar import Sidecar, source_of
-from ansible.module_utils.survivor_npz.survivors.file import stat_source
+from ansible.module_utils.survivor_npz.survivors.file import Source, stat_source
 from ansible.module_utils.survivor_npz.switch.cleanup import clean, leftovers
 from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.recover import is_unfinished, recover
@@ -138,8 +140,8 @@ def _run(options: Options, names: Names) -> Outcome:
     for path in (names.live, names.sidecar):
         if os.path.exists(path) and os.path.samestat(source, os.stat(path)):
             raise ConvertError("bad_argument", f"src and dest are one file: {path} is the JSON itself.")
-    if not options.check:
-        _recover(names)
+    if not options.check and is_unfinished(names):
+        recover(names, sidecars=True)
     decision = decide(names, options.src, source, options.force, options.prng_encoding)
     job = _Job(options, names, source, decision, clock)
     if not decision.converts:
@@ -154,12 +156,6 @@ def _run(options: Options, names: Names) -> Outcome:
     _tidy(job)
     clock.lap("decide")
     return _convert(job)
-
-
-def _recover(names: Names) -> None:
-    """Roll an interrupted switch forward."""
-    if is_unfinished(names):
-        recover(names, sidecars=True)
 
 
 def _tidy(job: _Job, keep: str = "") -> None:
@@ -265,19 +261,24 @@ def _convert(job: _Job) -> Outcome:
 
 def _make(job: _Job) -> Made:
     """Convert in memory."""
-    demand_libraries()
-    from ansible.module_utils.survivor_npz.convert.build import build  # noqa: PLC0415 - slow, rarely needed
-
     options = job.options
-    data, content = build(
-        options.src,
-        job.names.live,
-        prng_encoding=options.prng_encoding,
-        workers=options.workers or len(os.sched_getaffinity(0)),
-        piece_bytes=options.piece_bytes,
-        former=job.decision.sidecar or job.decision.former,
-        lap=job.clock.lap,
-    )
+    workers = options.workers or len(os.sched_getaffinity(0))
+    source = Source(options.src)
+    forks = workers > 1 and source.size > WORTH_A_FORK
+    with contextlib.closing(source), apart(source.sha256, forks) as digest:
+        demand_libraries()  # Hashing has begun.
+        from ansible.module_utils.survivor_npz.convert.build import build  # noqa: PLC0415 - slow, rarely needed
+
+        data, content = build(
+            source,
+            job.names.live,
+            digest=digest,
+            prng_encoding=options.prng_encoding,
+            workers=workers,
+            piece_bytes=options.piece_bytes,
+            former=job.decision.sidecar or job.decision.former,
+            lap=job.clock.lap,
+        )
     return Made(data, content)
 
 

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import gc
 from typing import Any, Callable
 
@@ -20,10 +18,17 @@ from ansible.module_utils.survivor_npz.convert.segments import (
     plan_segments,
     read_segment,
 )
-from ansible.module_utils.survivor_npz.convert.workers import MOST_TASKS, run_tasks
+from ansible.module_utils.survivor_npz.convert.workers import MOST_TASKS, WORTH_A_FORK, run_tasks
 from ansible.module_utils.survivor_npz.npz import schema, sidecar
-from ansible.module_utils.survivor_npz.npz.schema import BY_ARRAY, FIELDS, Field
-from ansible.module_utils.survivor_npz.npz.write import Member, assemble, pack_columns
+from ansible.module_utils.survivor_npz.npz.schema import FIELDS
+from ansible.module_utils.survivor_npz.npz.write import (
+    Columns,
+    Parts,
+    assemble,
+    is_rising,
+    overlapping,
+    pack_columns,
+)
 from ansible.module_utils.survivor_npz.survivors.diagnosis import MAX_RECORD
 from ansible.module_utils.survivor_npz.survivors.document import Span, find_span
 from ansible.module_utils.survivor_npz.survivors.file import Source
@@ -31,47 +36,39 @@ from ansible.module_utils.survivor_npz.survivors.pieces import Gap, find_gaps, f
 from ansible.module_utils.survivor_npz.survivors.repeats import Splitter
 from numpy.typing import NDArray
 
-_SEGMENT_BYTES = 16 << 20
-# Below this a fork costs more than it saves.
-_WORTH_A_FORK = 8 << 20
+_SEGMENT_BYTES = 64 << 20
 _FEW_VALUES = 16
-_SAMPLE = 1 << 16
+_KEPT_BYTES = 16 << 20
 
 
 _Slice = dict[str, NDArray[Any]]
 
 
-class _Columns:
-    """The columns of the whole file, concatenated from those of its segments on demand."""
-
-    def __init__(self, slices: list[_Slice], from_counts: bool) -> None:
-        self._slices = slices
-        self._from_counts = from_counts
-
-    def __call__(self, field: Field) -> NDArray[Any]:
-        """One array of the schema, one element per survivor."""
+def _columns(slices: list[_Slice], from_counts: bool) -> Columns:
+    """The columns of the whole file, in the parts that its segments gave; they are taken out of `slices`."""
+    columns: Columns = {}
+    for field in FIELDS:
         name = field.array
-        if self._from_counts and field.key in schema.COUNT_FOR_RATE:
+        if from_counts and field.key in schema.COUNT_FOR_RATE:
             name = schema.COUNT_FOR_RATE[field.key]
-        parts = [piece[name] for piece in self._slices]
-        return np.concatenate(parts) if parts else np.zeros(0, field.dtype)
+        columns[field.array] = [piece[name] for piece in slices if len(piece[name])]
+    slices.clear()
+    return columns
 
 
-def _read_all(
-    how: Reading, span: Span, workers: int, digest: Callable[[], str]
-) -> tuple[list[_Slice], Tally]:
-    """All records between the brackets, by `workers` processes; `digest` is computed meanwhile."""
+def _read_all(how: Reading, span: Span, workers: int) -> tuple[list[_Slice], Tally]:
+    """All records between the brackets, by `workers` processes."""
     gaps: list[Gap] = []
     size = span.end - span.start
-    if span.closed and workers > 1 and size > _WORTH_A_FORK:
+    if span.closed and workers > 1 and size > WORTH_A_FORK:
         step = max(size // (workers * 16), 1 << 20)
         step = max(min(step, _SEGMENT_BYTES), size // MOST_TASKS + 1)
         gaps = find_gaps(how.source, span, how.separator, step)
     segments = plan_segments(span.start, gaps, span.end)
-    slices, total, broken = _read_plan(how, segments, workers, digest)
+    slices, total, broken = _read_plan(how, segments, workers)
     if broken is not None and gaps:
         # A guessed gap may have been wrong; what is before `broken` is proven.
-        more, tally, broken = _read_plan(how, plan_segments(broken, [], span.end), 1, digest)
+        more, tally, broken = _read_plan(how, plan_segments(broken, [], span.end), 1)
         slices += more
         total.add(tally)
     if broken is not None or not span.closed:
@@ -79,9 +76,7 @@ def _read_all(
     return slices, total
 
 
-def _read_plan(
-    how: Reading, segments: list[Segment], workers: int, digest: Callable[[], str]
-) -> tuple[list[_Slice], Tally, int | None]:
+def _read_plan(how: Reading, segments: list[Segment], workers: int) -> tuple[list[_Slice], Tally, int | None]:
     """The segments in order, up to the first broken one, and where that is."""
     store, total = Store(segments), Tally()
 
@@ -89,7 +84,7 @@ def _read_plan(
         return read_segment(how, segments[number], store.columns(number))
 
     slices: list[_Slice] = []
-    for number, result in enumerate(run_tasks(task, len(segments), workers, digest)):
+    for number, result in enumerate(run_tasks(task, len(segments), workers)):
         total.add(result.tally)
         columns = store.columns(number)
         slices.append({name: array[: result.stored] for name, array in columns.items()})
@@ -98,43 +93,48 @@ def _read_plan(
     return slices, total, None
 
 
-def _count_duplicates(seeds: NDArray[Any]) -> tuple[int, int]:
+def _count_duplicates(seeds: Parts) -> tuple[int, int]:
     """Count duplicate seeds, and seeds smaller than their predecessor."""
-    if len(seeds) < 2:
+    if is_rising(seeds):
         return 0, 0
-    rising = seeds[1:] > seeds[:-1]
-    if rising.all():
-        return 0, 0
-    unordered = int(np.count_nonzero(seeds[1:] < seeds[:-1]))
-    ordered = np.sort(seeds)
+    unordered = sum(int(np.count_nonzero(part[1:] < part[:-1])) for part in overlapping(seeds))
+    ordered = np.concatenate(seeds)
+    ordered.sort()
     return int(np.count_nonzero(ordered[1:] == ordered[:-1])), unordered
 
 
-def _few_values(columns: _Columns) -> dict[str, int]:
+def _few_values(columns: Columns) -> dict[str, int]:
     """Match arrays with few distinct values, and how many they have."""
     few: dict[str, int] = {}
     for field in FIELDS:
         if field.kind == schema.RATE:
-            column = columns(field)
-            # Sorting all of a large column takes time, and its beginning almost always suffices.
-            if len(np.unique(column[:_SAMPLE])) <= _FEW_VALUES < len(column):
-                few[field.array] = len(np.unique(column))
-    return {name: number for name, number in few.items() if number <= _FEW_VALUES}
+            parts = columns[field.array]
+            found = np.zeros(0, field.dtype)
+            for part in parts:
+                found = np.union1d(found, part)
+                if len(found) > _FEW_VALUES:
+                    break
+            else:
+                if sum(map(len, parts)) > _FEW_VALUES:
+                    few[field.array] = len(found)
+    return few
 
 
 def build(
-    src: str,
+    source: Source,
     dest: str,
     *,
+    digest: Callable[[], str],
     prng_encoding: str,
     workers: int,
     piece_bytes: int,
     former: sidecar.Sidecar | None,
     lap: Callable[[str], None],
 ) -> tuple[bytes, sidecar.Sidecar]:
-    """Convert `src`; return the bytes of the NPZ and the content of its sidecar.
+    """Convert the JSON; return the bytes of the NPZ and the content of its sidecar.
 
     Args:
+        digest: gives the JSON's SHA-256.
         workers: processes that parse, threads that deflate. The bytes don't depend on it.
         piece_bytes: how much is parsed at once. The bytes don't depend on it.
         former: the sidecar to compare with, None for none.
@@ -146,18 +146,24 @@ def build(
     collecting = gc.isenabled()
     gc.disable()
     try:
-        with contextlib.closing(Source(src)) as source:
-            slices, tally, digest = _read(source, prng_encoding, workers, piece_bytes)
-            source.check_unchanged()
-            lap("read")
-            facts = {"path": src, "size": source.size, "mtime_ns": source.stamp.mtime_ns, "sha256": digest}
-            from_counts = checks.judge(src, tally, prng_encoding)
-            columns = _Columns(slices, from_counts)
-            members = pack_columns(columns, workers)
-            data = assemble(members)
-            found = _describe(tally, from_counts, columns, members, former)
-            lap("pack")
-            source.check_unchanged()
+        slices, tally = _read(source, prng_encoding, workers, piece_bytes)
+        sha256 = digest()
+        source.check_unchanged()
+        lap("read")
+        from_counts = checks.judge(source.path, tally, prng_encoding)
+        columns = _columns(slices, from_counts)
+        warnings, notes = _look_at(columns, tally, from_counts)
+        members = pack_columns(columns, workers)
+        ranges = {name: (member.low, member.high) for name, member in members.items()}
+        data = assemble(members)
+        lap("pack")
+        source.check_unchanged()
+        facts = {
+            "path": source.path,
+            "size": source.size,
+            "mtime_ns": source.stamp.mtime_ns,
+            "sha256": sha256,
+        }
         content = sidecar.compose(
             data,
             source=facts,
@@ -165,50 +171,42 @@ def build(
             survivor_count=tally.records,
             prng_encoding=prng_encoding,
             matches=checks.match_sources(from_counts),
-            found=found,
+            found={
+                "left_out": checks.left_out(tally),
+                "left_out_more": tally.other_keys.others(),
+                "defaulted": checks.defaulted(tally),
+                "warnings": warnings + checks.compare(former, tally.records, ranges),
+                "notes": notes,
+                "ranges": ranges,
+            },
         )
         lap("digest")
         return data, content
     except MemoryError as error:
         fewer = ", or run with workers: 1" if workers > 1 else ""
         raise ConvertError(
-            "no_memory", f"{src}: out of memory. Nothing was replaced. Free some memory{fewer}."
+            "no_memory", f"{source.path}: out of memory. Nothing was replaced. Free some memory{fewer}."
         ) from error
     finally:
         if collecting:
             gc.enable()
 
 
-def _read(source: Source, encoding: str, workers: int, piece_bytes: int) -> tuple[list[_Slice], Tally, str]:
-    """All records as slices of columns, what was noticed, and the JSON's SHA-256."""
+def _read(source: Source, encoding: str, workers: int, piece_bytes: int) -> tuple[list[_Slice], Tally]:
+    """All records as slices of columns, and what was noticed."""
     span = find_span(source)
-    digest = functools.lru_cache(maxsize=None)(source.sha256)
-    slices: list[_Slice] = []
-    tally = Tally()
-    if span:
-        separator = find_separator(source, span)
-        piece_bytes = max(1, min(piece_bytes, MAX_RECORD))
-        how = Reading(source, separator, Splitter(separator), encoding, piece_bytes)
-        slices, tally = _read_all(how, span, workers, digest)
-    return slices, tally, digest()
+    if not span:
+        return [], Tally()
+    separator = find_separator(source, span)
+    # glibc's malloc then keeps blocks of a piece's size, instead of returning and taking their pages each time.
+    bytes(_KEPT_BYTES)
+    piece_bytes = max(1, min(piece_bytes, MAX_RECORD))
+    how = Reading(source, separator, Splitter(separator), encoding, piece_bytes)
+    return _read_all(how, span, workers)
 
 
-def _describe(
-    tally: Tally,
-    from_counts: bool,
-    columns: _Columns,
-    members: dict[str, Member],
-    former: sidecar.Sidecar | None,
-) -> dict[str, Any]:
-    """What the sidecar says about the conversion."""
-    ranges = {name: (member.low, member.high) for name, member in members.items()}
-    duplicates, unordered = _count_duplicates(columns(BY_ARRAY["seeds"]))
+def _look_at(columns: Columns, tally: Tally, from_counts: bool) -> tuple[list[str], list[str]]:
+    """Warnings and notes."""
+    duplicates, unordered = _count_duplicates(columns["seeds"])
     warnings = checks.warnings(tally, from_counts, duplicates, unordered)
-    return {
-        "left_out": checks.left_out(tally),
-        "left_out_more": tally.other_keys.others(),
-        "defaulted": checks.defaulted(tally),
-        "warnings": warnings + checks.compare(former, tally.records, ranges),
-        "notes": checks.notes(tally, _few_values(columns)),
-        "ranges": ranges,
-    }
+    return warnings, checks.notes(tally, _few_values(columns))

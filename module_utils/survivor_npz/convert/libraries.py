@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import sys
 
@@ -19,6 +20,8 @@ def demand_libraries() -> None:
     Raises:
         ConvertError: library_missing or library_too_old, with the interpreter and the command to run.
     """
+    # Or numpy starts a thread per processor, for algebra that nobody here does.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for name, floor in _NEEDED.items():
         needed = ".".join(map(str, floor))
         remedy = f"Install it for that interpreter: {sys.executable} -m pip install '{name}>={needed}'"

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import errno
 import mmap
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
 from ansible.module_utils.survivor_npz.arrays.arrays import make_arrays
 from ansible.module_utils.survivor_npz.arrays.findings import Tally
-from ansible.module_utils.survivor_npz.npz.schema import BYTES_PER_SURVIVOR, FIELDS
+from ansible.module_utils.survivor_npz.npz.schema import FIELDS
 from ansible.module_utils.survivor_npz.survivors.file import Source
 from ansible.module_utils.survivor_npz.survivors.pieces import BrokenError, Gap, Separator, read_pieces
 from ansible.module_utils.survivor_npz.survivors.repeats import Splitter
@@ -18,7 +19,6 @@ from numpy.typing import NDArray
 
 # No shorter record passes the checks: it has a seed, a skip mode and a PRNG.
 _SHORTEST_RECORD = 32
-_PAGE = mmap.PAGESIZE
 # Linux; named in Python from 3.13 on. Memory is taken when pages are written, not when they are mapped.
 _MAP_NORESERVE = 0x4000
 
@@ -46,21 +46,23 @@ def plan_segments(start: int, gaps: list[Gap], end: int) -> list[Segment]:
 
 
 class Store:
-    """An anonymous map that forked workers share, with space for the 22 columns of each segment.
+    """Anonymous maps that forked workers share, one per column, with space for all segments.
+
+    A column's memory is free again once nothing refers to it.
 
     Raises:
         MemoryError: there is not enough address space.
     """
 
     def __init__(self, segments: list[Segment]) -> None:
-        self._offsets: list[tuple[Segment, int]] = []
-        size = 0
-        for segment in segments:
-            self._offsets.append((segment, size))
-            size += -(-segment.capacity * BYTES_PER_SURVIVOR // _PAGE) * _PAGE + _PAGE
+        self._segments = segments
+        self._starts = list(accumulate((segment.capacity for segment in segments), initial=0))
         flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
         try:
-            self._map = mmap.mmap(-1, max(size, _PAGE), flags=flags)
+            self._maps = {
+                field.array: mmap.mmap(-1, max(self._starts[-1], 1) * field.itemsize, flags=flags)
+                for field in FIELDS
+            }
         except OSError as error:
             if error.errno == errno.ENOMEM:
                 raise MemoryError from error
@@ -68,12 +70,11 @@ class Store:
 
     def columns(self, number: int) -> dict[str, NDArray[Any]]:
         """The columns of a segment, by array name, as long as its capacity."""
-        segment, offset = self._offsets[number]
-        columns: dict[str, NDArray[Any]] = {}
-        for field in FIELDS:
-            columns[field.array] = np.frombuffer(self._map, field.dtype, segment.capacity, offset)
-            offset += segment.capacity * field.itemsize
-        return columns
+        start, capacity = self._starts[number], self._segments[number].capacity
+        return {
+            field.array: np.frombuffer(self._maps[field.array], field.dtype, capacity, start * field.itemsize)
+            for field in FIELDS
+        }
 
 
 class Reading(NamedTuple):

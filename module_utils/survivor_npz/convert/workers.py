@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -10,7 +11,7 @@ import pickle
 import select
 import signal
 import struct
-from typing import Any, Callable, NoReturn
+from typing import Any, Callable, Iterator, NoReturn, TypeVar
 
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
 
@@ -19,22 +20,33 @@ _HEADER = struct.Struct("<IQ")
 _TASK = struct.Struct("<I")
 # All tasks are in one pipe before anybody reads it. It holds 64 KiB by default.
 MOST_TASKS = 8192
+# Below this many bytes of JSON a fork costs more than it saves.
+WORTH_A_FORK = 8 << 20
 
 Task = Callable[[int], Any]
+Result = TypeVar("Result")
 
 
-def run_tasks(task: Task, count: int, workers: int, meanwhile: Callable[[], object]) -> list[Any]:
-    """Return [task(0), …, task(count - 1)], computed by at most `workers` forked processes.
-
-    With one worker nothing is forked. A worker ends with this process. `meanwhile` is called once, in this
-    process, while they work.
+def run_tasks(task: Task, count: int, workers: int) -> list[Any]:
+    """Return [task(0), …, task(count - 1)], computed by at most `workers` forked processes, one without a fork.
 
     Raises:
-        ConvertError: of the task with the lowest number that raised one; `worker_killed` or `worker_failed`.
+        ConvertError: as the function that `started` gives.
     """
     if workers <= 1 or count <= 1:
-        meanwhile()
         return [task(number) for number in range(count)]
+    with started(task, count, workers) as answers:
+        return answers()
+
+
+@contextlib.contextmanager
+def started(task: Task, count: int, workers: int = 1) -> Iterator[Callable[[], list[Any]]]:
+    """Fork workers for task(0), …, task(count - 1); they end with this context, or with this process.
+
+    Yields:
+        A function that waits and returns the results. It raises the ConvertError of the task with the lowest
+        number that raised one; or `worker_killed` or `worker_failed`.
+    """
     tasks_read, tasks_write = os.pipe()
     os.write(tasks_write, b"".join(map(_TASK.pack, range(count))))
     os.close(tasks_write)
@@ -43,13 +55,22 @@ def run_tasks(task: Task, count: int, workers: int, meanwhile: Callable[[], obje
         for _ in range(min(workers, count)):
             pid, answers = _fork(task, tasks_read, list(pipes))
             pipes[answers] = pid
-        meanwhile()
-        return _collect(pipes, count)
+        yield lambda: _collect(pipes, count)
     finally:
         os.close(tasks_read)
         for answers, pid in pipes.items():
             _end(pid)
             os.close(answers)
+
+
+@contextlib.contextmanager
+def apart(compute: Callable[[], Result], forks: bool) -> Iterator[Callable[[], Result]]:
+    """Compute something in a process of its own from now on, or here when the function it gives is called."""
+    if not forks:
+        yield compute
+        return
+    with started(lambda _number: compute(), 1) as answers:
+        yield lambda: answers()[0]
 
 
 def _fork(task: Task, tasks: int, others: list[int]) -> tuple[int, int]:

@@ -48,7 +48,6 @@ FIELDS: tuple[Field, ...] = (
     *_same_name("skip_mode", "|u1", MODE, "categorical"),
     *_same_name("prng_type", "|u1", PRNG, "categorical"),
 )
-BY_ARRAY: dict[str, Field] = {field.array: field for field in FIELDS}
 BYTES_PER_SURVIVOR = sum(field.itemsize for field in FIELDS)
 
 # Used instead of match rates if no record of the file has one (shape A).

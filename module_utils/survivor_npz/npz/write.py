@@ -7,11 +7,10 @@ deflated already: equal columns are deflated once, the others in parallel thread
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, NamedTuple
+from typing import Any, Iterator, NamedTuple
 
 import numpy as np
 from ansible.module_utils.survivor_npz.npz.schema import FIELDS, SEED, Field
@@ -34,8 +33,11 @@ _USUAL = (zlib.Z_DEFAULT_COMPRESSION, zlib.DEF_MEM_LEVEL)
 # finds no better matches.
 _DENSE = (1, 9)
 _SHORT_STEP = 4
+_BLOCK = 1 << 20
 
-Columns = Callable[[Field], NDArray[Any]]
+# One column, in parts that none of are empty; and all of them by the name of their array.
+Parts = list[NDArray[Any]]
+Columns = dict[str, Parts]
 
 
 class Member(NamedTuple):
@@ -56,51 +58,96 @@ def array_header(dtype: str, length: int) -> bytes:
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(body)) + body
 
 
-def _raw(column: NDArray[Any]) -> memoryview:
-    return np.ascontiguousarray(column).data.cast("B") if len(column) else memoryview(b"")
+def _blocks(parts: Parts) -> Iterator[bytes]:
+    """The column's bytes in blocks of one size, whatever its parts, so that these can't change the result."""
+    waiting = bytearray()
+    for part in parts:
+        waiting += np.ascontiguousarray(part).data.cast("B")
+        whole = len(waiting) // _BLOCK * _BLOCK
+        for at in range(0, whole, _BLOCK):
+            yield bytes(waiting[at : at + _BLOCK])
+        del waiting[:whole]
+    if waiting:
+        yield bytes(waiting)
 
 
-def _is_dense(seeds: NDArray[Any]) -> bool:
+def overlapping(parts: Parts) -> Iterator[NDArray[Any]]:
+    """The parts, each with the value before its first."""
+    for number, part in enumerate(parts):
+        yield np.concatenate((parts[number - 1][-1:], part)) if number else part
+
+
+def is_rising(parts: Parts) -> bool:
+    """Whether each value is greater than the one before it."""
+    return all((part[1:] > part[:-1]).all() for part in overlapping(parts))
+
+
+def _is_dense(seeds: Parts) -> bool:
     """Whether seeds ascend strictly, by a short step on average. Others are smaller at the default level."""
-    steps = len(seeds) - 1
-    if steps < 1 or int(seeds[-1]) - int(seeds[0]) > _SHORT_STEP * steps:
+    steps = sum(map(len, seeds)) - 1
+    if steps < 1 or int(seeds[-1][-1]) - int(seeds[0][0]) > _SHORT_STEP * steps:
         return False
-    return bool((seeds[1:] > seeds[:-1]).all())
+    return is_rising(seeds)
 
 
-def pack_column(field: Field, column: NDArray[Any]) -> Member:
+def pack_column(field: Field, parts: Parts) -> Member:
     """Deflate one array."""
-    header, raw = array_header(field.dtype, len(column)), _raw(column)
-    level, memory = _DENSE if field.kind == SEED and _is_dense(column) else _USUAL
+    length = sum(map(len, parts))
+    header = array_header(field.dtype, length)
+    level, memory = _DENSE if field.kind == SEED and _is_dense(parts) else _USUAL
     packer = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS, memory)
-    data = b"".join((packer.compress(header), packer.compress(raw), packer.flush()))
-    low, high = (column.min().item(), column.max().item()) if len(column) else (None, None)
-    return Member(zlib.crc32(raw, zlib.crc32(header)), len(header) + len(raw), data, low, high)
+    crc, data = zlib.crc32(header), [packer.compress(header)]
+    lows, highs = [], []
+    for block in _blocks(parts):
+        crc = zlib.crc32(block, crc)
+        data.append(packer.compress(block))
+        values = np.frombuffer(block, field.dtype)
+        lows.append(values.min().item())
+        highs.append(values.max().item())
+    data.append(packer.flush())
+    size = len(header) + length * field.itemsize
+    return Member(crc, size, b"".join(data), min(lows, default=None), max(highs, default=None))
+
+
+def _are_same(one: Parts, other: Parts) -> bool:
+    """Whether two columns have the same bytes, in parts of the same lengths."""
+    return all(np.array_equal(a.view(f"u{a.itemsize}"), b.view(f"u{b.itemsize}")) for a, b in zip(one, other))
 
 
 def _find_twins(columns: Columns) -> dict[str, Field]:
     """Map each array to the first field with the same bytes: Step 1 writes some counts twice."""
-    firsts: dict[tuple[str, bytes], Field] = {}
-    return {
-        field.array: firsts.setdefault((field.dtype, hashlib.sha256(_raw(columns(field))).digest()), field)
-        for field in FIELDS
-    }
+    firsts: dict[str, Field] = {}
+    for field in FIELDS:
+        alike = (
+            first
+            for first in firsts.values()
+            if first.dtype == field.dtype and _are_same(columns[first.array], columns[field.array])
+        )
+        firsts[field.array] = next(alike, field)
+    return firsts
 
 
 def pack_columns(columns: Columns, threads: int) -> dict[str, Member]:
-    """Deflate all 22 arrays in up to `threads` threads. The result does not depend on their number."""
+    """Deflate all 22 arrays in up to `threads` threads. The result does not depend on their number.
+
+    Each column is taken out of `columns`, so that its memory can be used again.
+    """
     twins = _find_twins(columns)
     fields = [field for field in FIELDS if twins[field.array] is field]
+    for name in columns.keys() - {field.array for field in fields}:
+        del columns[name]
 
-    def pack(field: Field) -> Member:
-        return pack_column(field, columns(field))
+    members: dict[str, Member] = {}
+
+    def pack(field: Field) -> None:
+        if field.array in columns:
+            members[field.array] = pack_column(field, columns.pop(field.array))
 
     try:
         with ThreadPoolExecutor(min(threads, len(fields))) as pool:
-            packed = list(pool.map(pack, fields))
+            list(pool.map(pack, fields))
     except RuntimeError:  # the system allows no more threads
-        packed = list(map(pack, fields))
-    members = {field.array: member for field, member in zip(fields, packed)}
+        list(map(pack, fields))
     return {field.array: members[twins[field.array].array] for field in FIELDS}
 
 

@@ -33,11 +33,11 @@ class Column:
 
     Attributes:
         values: Python values, MISSING where a record lacks the key.
-        index: int32 of one element per record, or None.
+        index: one element per record, or None.
         has_missing: whether MISSING is among the values.
     """
 
-    def __init__(self, values: list[Any], index: NDArray[np.int32] | None, has_missing: bool) -> None:
+    def __init__(self, values: list[Any], index: NDArray[np.intp] | None, has_missing: bool) -> None:
         self.values = values
         self.index = index
         self.has_missing = has_missing
@@ -45,7 +45,7 @@ class Column:
 
     def expand(self, array: NDArray[Any]) -> NDArray[Any]:
         """An array over `values` as an array over records."""
-        return array if self.index is None else array[self.index]
+        return array if self.index is None else array.take(self.index)
 
     def count(self, mask: NDArray[np.bool_]) -> int:
         """Number of records for which a mask over `values` is true."""
@@ -78,10 +78,10 @@ class Group(NamedTuple):
     dicts: list[Record]
     keys: list[str] | None
     values: list[Any]
-    which: NDArray[np.int32] | None
+    which: NDArray[np.intp] | None
 
 
-def make_group(dicts: list[Record], index: NDArray[np.int32] | None = None) -> Group:
+def make_group(dicts: list[Record], index: NDArray[np.intp] | None = None) -> Group:
     """Check once whether all dicts have the same keys in the same order: then columns are plain slices."""
     keys = list(dicts[0])
     found = list(chain.from_iterable(dicts))
@@ -116,7 +116,7 @@ class Table:
                 missing = values.count(MISSING)
                 if missing < len(values):
                     return Column(values, group.which, missing > 0)
-        return Column([MISSING], np.zeros(self.length, np.int32), True)
+        return Column([MISSING], np.zeros(self.length, np.intp), True)
 
     def record(self, number: int) -> Record:
         """One record, from all groups."""

@@ -58,16 +58,16 @@ CONVERTING = (
     Protection(
         "`forward_matches` equal for every seed",
         "match arrays are filled from counts, also where there are rates",
-        (Edit(f"{PACKAGE}/convert/build.py", "if self._from_counts and field.key in", "if field.key in"),),
+        (Edit(f"{PACKAGE}/convert/build.py", "if from_counts and field.key in", "if field.key in"),),
         f"{FIELDS}::test_match_rates_are_each_survivors_own",
         'arrays(place)["forward_matches"]',
     ),
     Protection(
         "`[]` crashed the converter",
         "the smallest and the largest value of every array are looked up",
-        (Edit(f"{PACKAGE}/npz/write.py", ") if len(column) else (None, None)", ")"),),
+        (Edit(f"{PACKAGE}/npz/write.py", "min(lows, default=None)", "min(lows)"),),
         f"{FIELDS}::test_no_survivors_are_22_empty_arrays",
-        "zero-size array",
+        "empty",
     ),
     Protection(
         "A list of ints, a summary dict",

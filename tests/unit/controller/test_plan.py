@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.module_utils.survivor_npz.controller.fleet.looks import short
-from ansible.module_utils.survivor_npz.controller.fleet.plan import part_of, plan
+from ansible.module_utils.survivor_npz.controller.fleet.plan import copy_seconds, part_of, plan
 from ansible.module_utils.survivor_npz.switch.names import Names
 from hostfacts import ASKED, GOAL, LIVE, NEW, OLD, RAM, a_copy, a_directory, a_look
 
@@ -146,3 +146,10 @@ def test_a_plan_tells_of_every_host_that_can_not_do_its_part() -> None:
     assert "Make room" in faults["rig"][0]
     assert "makes no sense" in faults["odd"][0]
     assert plan({"rig": a_look(a_copy(directory=a_directory(free=1000)))}, GOAL, "auto", "zeus")[1] == {}
+
+
+def test_a_large_npz_was_cut_off_on_a_slow_link() -> None:
+    parts = {"zeus": part(a_copy(sha256=NEW)), "rig-6600": part(a_copy()), "rig-6600b": part(a_copy())}
+    assert copy_seconds(parts, 100_000_000) == 20, "two rigs share the link"
+    assert copy_seconds(parts, 1) == 1
+    assert copy_seconds({"zeus": parts["zeus"]}, 100_000_000) == 0

@@ -51,7 +51,7 @@ def test_left_out_depended_on_the_number_of_workers(bench: Bench) -> None:
     expected = {key: counts[key] for key in sorted(counts)[:KEPT]}
     for workers, size in ((1, 1 << 20), (1, 3000), (3, 5000), (2, 100_000)):
         with pieces_of(size):
-            assert build._WORTH_A_FORK == 0
+            assert build.WORTH_A_FORK == 0
             outcome = bench.convert(survivors, workers=workers, piece_bytes=size)
         assert outcome.left_out == expected, f"{workers} workers, pieces of {size}"
         assert outcome.left_out_more == 5002 - KEPT

@@ -19,6 +19,9 @@ from ansible.module_utils.survivor_npz.controller.fleet.looks import (
 from ansible.module_utils.survivor_npz.controller.fleet.preflight import sensible
 from ansible.module_utils.survivor_npz.switch.names import Names
 
+# Bytes a second, 100 Mbit/s less what SSH takes.
+_SLOWEST_LINK = 10_000_000
+
 
 def _other_attributes(copy: Answer, wanted: Mapping[str, Any]) -> bool:
     """Whether a file with the right bytes has another owner, group or mode than asked for."""
@@ -162,6 +165,11 @@ def groups(
     if receivers and sender:
         found.setdefault(sender, []).append("survivor_npz_sending")
     return found
+
+
+def copy_seconds(parts: Mapping[str, Mapping[str, Any]], size: int) -> int:
+    """Seconds that the copies may take beyond a task's usual time: they share the controller's link."""
+    return -(-size * sum(bool(part["receive"]) for part in parts.values()) // _SLOWEST_LINK)
 
 
 def cleared(parts: Mapping[str, Mapping[str, Any]], coordinator: str) -> dict[str, list[str]]:
