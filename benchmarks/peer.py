@@ -31,7 +31,7 @@ class Column(NamedTuple):
 def columns_of(path: str) -> list[Column]:
     """The 22 arrays; counts stand in for the match rates where the file has none (shape A)."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
-    from oracle import TABLE
+    from oracle_tables import TABLE
 
     with open(path, "rb") as file:
         rates = b'"forward_match_rate"' in file.read(BLOCK)
@@ -42,7 +42,7 @@ def columns_of(path: str) -> list[Column]:
 
 
 def _ids() -> dict[str, int]:
-    from oracle import REGISTRY
+    from oracle_tables import REGISTRY
 
     return REGISTRY
 
