@@ -128,6 +128,10 @@ torture: $(VENV)/dev ## Every crash point, random kills, mutated inputs, the who
 red: $(VENV)/dev ## Take each protection of docs/incidents.md out, and see its test fail (part of torture)
 	@pytest -m slow --timeout=3600 tests/torture/test_protections.py $(ARGS)
 
+.PHONY: mutants
+mutants: $(VENV)/dev ## Change the code in one place at a time; a fast test must fail (ARGS="--sample 50 switching")
+	@python tools/mutants.py $(ARGS)
+
 LOCKS := requirements requirements-dev requirements-docs requirements-plot requirements-peers requirements-oldest
 .PHONY: lock
 lock: $(VENV)/dev ## Write the lock files anew
