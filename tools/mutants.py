@@ -45,6 +45,8 @@ AREAS = {
     "reading": ["survivors"],
 }
 DEMANDED = 0.9
+# Seconds, with probes. Slower tests judge no mutant.
+SLOW = 4.0
 # A mutant meets this many tests at first: most are killed by then, and few test files need to be imported.
 FIRST = 15
 
@@ -110,7 +112,8 @@ class Tests:
             place.write_text(json.dumps(self._map()))
         told = json.loads(place.read_text())
         self.left_out = [name for name, test in told.items() if test["failed"]]
-        self.seconds = {name: test["seconds"] for name, test in told.items() if test["passed"]}
+        fast = {name: test for name, test in told.items() if test["passed"] and test["seconds"] <= SLOW}
+        self.seconds = {name: test["seconds"] for name, test in fast.items()}
         self.by_line: dict[str, set[str]] = defaultdict(set)
         for name in self.seconds:
             for line in told[name].get("lines", []):

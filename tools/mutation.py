@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import os
+from collections import Counter
 from typing import Iterator, NamedTuple
 
 _COMPARISONS: dict[type[ast.cmpop], ast.cmpop] = {
@@ -43,7 +44,7 @@ class Mutant(NamedTuple):
         function: `Class.method` that holds the change, "" at the top of the file.
         line: text of its first line, stripped. With path, function and change, it finds the mutant again
             after the file has moved on.
-        change: `old -> new`.
+        change: `old -> new` or `removed`, and which one if the function has that line several times.
         statement: number of the line where the changed statement begins, 0 outside of functions.
         text: the whole file, changed.
     """
@@ -62,17 +63,22 @@ def mutants(path: str, text: str) -> Iterator[Mutant]:
     starts = [0]
     for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
-    seen = set()
+    lines = text.splitlines()
+    seen: Counter[tuple[str, ...]] = Counter()
+    done = set()
     for function, statement, node, new in _walk(ast.parse(text), "", 0):
         begin = starts[node.lineno - 1] + node.col_offset
         end = starts[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
         old = source[begin:end].decode()
         mutated = (source[:begin] + new.encode() + source[end:]).decode()
-        if (begin, end, new) in seen or not _compiles(mutated):
+        if (begin, end, new) in done or not _compiles(mutated):
             continue
-        seen.add((begin, end, new))
-        change = " ".join(old.split()) + " -> " + new
-        yield Mutant(path, function, text.splitlines()[node.lineno - 1].strip(), change, statement, mutated)
+        done.add((begin, end, new))
+        line = lines[node.lineno - 1].strip()
+        change = "removed" if new == "pass" else " ".join(old.split()) + " -> " + new
+        again = seen[function, line, change] = seen[function, line, change] + 1
+        change += f" ({again})" if again > 1 else ""
+        yield Mutant(path, function, line, change, statement, mutated)
 
 
 def _compiles(text: str) -> bool:
@@ -120,10 +126,18 @@ def _changes(node: ast.stmt | ast.expr, parent: ast.AST) -> Iterator[tuple[ast.s
         yield from _changes_of_statement(node)
         return
     yield from ((node, new) for new in _changes_of_expression(node))
-    if isinstance(parent, (ast.If, ast.While)) and node is parent.test and _is_plain(node):
-        yield node, _text(ast.UnaryOp(ast.Not(), node))
+    if isinstance(parent, ast.If) and node is parent.test:
+        yield node, "False"
+        if not isinstance(node, (ast.Compare, ast.BoolOp, ast.UnaryOp)):
+            yield node, "True"
     if isinstance(parent, ast.comprehension) and node in parent.ifs:
         yield node, "True"
+    if isinstance(node, ast.Tuple) and len(node.elts) > 1 and isinstance(node.ctx, ast.Load):
+        listed = isinstance(parent, (ast.For, ast.comprehension)) or (
+            isinstance(parent, ast.Compare) and isinstance(parent.ops[-1], (ast.In, ast.NotIn))
+        )
+        for at in range(len(node.elts) if listed else 0):
+            yield node, _text(ast.Tuple(node.elts[:at] + node.elts[at + 1 :], ast.Load()))
 
 
 def _changes_of_expression(node: ast.expr) -> Iterator[str]:
@@ -173,10 +187,6 @@ def _other_values(value: object) -> Iterator[str]:
         yield repr(value + b"~")
     elif isinstance(value, str):
         yield repr(value + "~")
-
-
-def _is_plain(node: ast.AST) -> bool:
-    return not isinstance(node, (ast.Compare, ast.BoolOp, ast.UnaryOp, ast.Constant))
 
 
 def _text(node: ast.expr) -> str:

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""The disk operations: no link is followed, nobody reads early, nothing that is not wanted is overwritten."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from ansible.module_utils.survivor_npz.common import durable
+
+
+def test_a_file_can_be_read_before_it_has_its_mode(tmp_path: Path) -> None:
+    seen = []
+
+    def observe(when: str, what: str, path: str, _taken: object) -> None:
+        seen.append((when, what, os.lstat(path).st_mode & 0o777 if os.path.exists(path) else None))
+
+    old, durable.observer = os.umask(0), observe
+    try:
+        durable.write_file(str(tmp_path / "x"), b"secret", 0o640)
+    finally:
+        durable.observer = None
+        os.umask(old)
+    assert seen[:3] == [("before", "create", None), ("after", "create", 0o600), ("before", "write", 0o600)]
+    assert seen[-2:] == [("before", "fsync", 0o640), ("after", "fsync", 0o640)]
+
+
+def test_the_mode_of_what_a_symlink_leads_to_is_changed(tmp_path: Path) -> None:
+    target, way = tmp_path / "target", tmp_path / "way"
+    target.write_bytes(b"x")
+    target.chmod(0o600)
+    way.symlink_to(target)
+    with pytest.raises(OSError, match="symbolic") as refusal:
+        durable.chmod(str(way), 0o644)
+    assert (refusal.value.errno, refusal.value.filename) == (errno.ELOOP, str(way))
+    assert target.stat().st_mode & 0o777 == 0o600
+    for act in (
+        lambda: durable.copy(str(way), str(tmp_path / "copy")),
+        lambda: durable.sync_file(str(way)),
+        lambda: durable.write_file(str(way), b"y"),
+    ):
+        with pytest.raises(OSError, match=r"symbolic|exists"):
+            act()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["target", "way"]
+    assert target.read_bytes() == b"x"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize(("uid", "gid"), [(54321, 0), (0, 54321), (0, 0)])
+def test_a_copy_is_another_users_or_newer_than_its_source(tmp_path: Path, uid: int, gid: int) -> None:
+    source, target = str(tmp_path / "source"), str(tmp_path / "target")
+    Path(source).write_bytes(b"x")
+    os.chown(source, uid, gid)
+    os.chmod(source, 0o641)
+    os.utime(source, ns=(7, 7))
+    durable.copy(source, target)
+    for info in (os.lstat(source), os.lstat(target)):
+        assert (info.st_uid, info.st_gid, info.st_mode & 0o777, info.st_mtime_ns) == (uid, gid, 0o641, 7)
+
+
+def test_an_error_that_is_no_refusal_of_links_is_hidden_by_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_args: object, **_kwargs: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    (tmp_path / "x").write_bytes(b"x")
+    monkeypatch.setattr(os, "link", fails)
+    with pytest.raises(OSError, match="Input/output"):
+        durable.link(str(tmp_path / "x"), str(tmp_path / "y"))
+    assert not (tmp_path / "y").exists()
