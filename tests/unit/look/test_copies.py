@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: MIT
+"""What a look says of one copy: decisions read these words, so each must be there and right."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ansible.module_utils.survivor_npz.common.accounts import group_name, user_name
+from ansible.module_utils.survivor_npz.look import copies, directory
+from ansible.module_utils.survivor_npz.look.distributed_config import listed
+from ansible.module_utils.survivor_npz.switch.names import Names
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> Names:
+    found = Names(str(tmp_path / "x.npz"))
+    np.savez_compressed(found.live, seeds=np.arange(5, dtype=np.uint32))
+    return found
+
+
+def sha(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def look_at(names: Names, **more: Any) -> dict[str, Any]:
+    return copies.look_at(names.live, required=True, **more)
+
+
+def record(path: str, **content: Any) -> None:
+    Path(path).write_text(json.dumps(content))
+
+
+def test_a_word_of_the_look_at_a_copy_is_missing(names: Names) -> None:
+    os.chmod(names.live, 0o604)
+    os.utime(names.live, ns=(5, 7))
+    found = look_at(names)
+    info = os.lstat(names.live)
+    expected = {
+        "path": names.live,
+        "required": True,
+        "exists": True,
+        "kind": "file",
+        "mode": "0604",
+        "owner": user_name(info.st_uid),
+        "group": group_name(info.st_gid),
+        "mine": True,
+        "sha256": sha(names.live),
+        "size": info.st_size,
+        "mtime_ns": 7,
+        "survivors": 5,
+        "fault": None,
+        "pin": {},
+        "previous": None,
+        "staged": {},
+        "leftovers": [],
+        "foreign": False,
+        "source_mtime_ns": None,
+    }
+    assert {key: found[key] for key in expected} == expected
+    assert "error" not in found and "target" not in found
+    os.unlink(names.live)
+    found = look_at(names, brief=True)
+    assert found == {
+        "path": names.live,
+        "required": True,
+        "kind": "absent",
+        "sha256": None,
+        "exists": False,
+    }
+
+
+@pytest.mark.parametrize("kind", ["symlink", "fifo", "under a file", "loop"])
+def test_what_is_no_file_is_read_or_called_absent(names: Names, tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "target.npz"
+    os.rename(names.live, target)
+    if kind == "symlink":
+        os.symlink(target, names.live)
+        found = look_at(names)
+        assert (found["kind"], found["target"], found["sha256"]) == ("symlink", str(target), sha(str(target)))
+    elif kind == "fifo":
+        os.mkfifo(names.live)
+        found = look_at(names)
+        assert (found["kind"], found["exists"], found["sha256"]) == ("other", True, None)
+        assert "error" not in found
+    elif kind == "under a file":
+        found = copies.look_at(f"{target}/x.npz", required=False, brief=True)
+        assert (found["kind"], found["exists"], found["required"]) == ("absent", False, False)
+    else:
+        loop = tmp_path / "loop"
+        loop.symlink_to(loop)
+        found = copies.look_at(f"{loop}/x.npz", required=True, brief=True)
+        assert (found["kind"], found["exists"], found["sha256"]) == ("other", True, None)
+        assert found["error"] == f"{loop}/x.npz: {os.strerror(errno.ELOOP)}"
+
+
+def test_a_copy_that_cannot_be_read_has_no_reason(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(path: str) -> Any:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    Path(names.staged("1" * 64)).write_bytes(b"x")
+    monkeypatch.setattr(copies, "digests_of", fails)
+    monkeypatch.setattr(copies, "sha256_or_none", fails)
+    found = look_at(names)
+    assert (found["error"], found["sha256"]) == (f"{names.live}: Input/output error", None)
+    assert found["staged"] == {}, "a staged file that can't be read is none"
+    assert copies._reason(OSError("odd")) == "odd"
+
+
+def test_a_sidecar_speaks_for_another_npz(names: Names) -> None:
+    mine, other = sha(names.live), "0" * 64
+    cases: list[tuple[dict[str, Any], int | None, bool]] = [
+        ({"npz_sha256": mine, "source": {"mtime_ns": 7}}, 7, False),
+        ({"npz_sha256": mine, "source": {"mtime_ns": "7"}}, None, False),
+        ({"npz_sha256": mine, "source": [7]}, None, False),
+        ({"npz_sha256": other, "source": {"mtime_ns": 7}}, None, True),
+        ({"source": {"mtime_ns": 7}}, None, False),
+    ]
+    for content, moment, foreign in cases:
+        record(names.sidecar, **content)
+        found = look_at(names)
+        assert (found["source_mtime_ns"], found["foreign"]) == (moment, foreign), content
+    record(names.sidecar, npz_sha256=other, source={"mtime_ns": 7})
+    os.unlink(names.live)
+    found = look_at(names)
+    assert (found["source_mtime_ns"], found["foreign"]) == (None, False), "there is no NPZ"
+    record(names.sidecar, source={"mtime_ns": 7})
+    assert look_at(names)["source_mtime_ns"] is None, "no NPZ, and none recorded"
+
+
+def test_the_previous_file_is_told_as_the_live_one_or_a_link_is_believed(names: Names) -> None:
+    Path(names.previous).write_bytes(b"previous")
+    os.chmod(names.previous, 0o640)
+    kept = sha(names.previous)
+    record(names.sidecar_previous, npz_sha256=kept, source={"mtime_ns": 5})
+    found = look_at(names)["previous"]
+    expected = {"path": names.previous, "mode": "0640", "sha256": kept, "size": 8, "source_mtime_ns": 5}
+    assert {key: found[key] for key in expected} == expected
+    assert found["old_converter"] is False
+    assert found["foreign"] is False
+    os.rename(names.previous, names.directory + "/elsewhere")
+    os.symlink(names.directory + "/elsewhere", names.previous)
+    assert look_at(names)["previous"] is None
+
+
+def test_a_previous_file_of_the_old_converter_passes_for_anybodys(names: Names) -> None:
+    os.rename(names.live, names.previous)
+    size = os.lstat(names.previous).st_size
+    facts = {"version": "3.0.0", "survivor_count": 5, "output_size_bytes": size}
+    record(names.kept_sidecar(sha(names.previous)), **facts)
+    assert look_at(names)["previous"]["old_converter"] is True
+    record(names.kept_sidecar(sha(names.previous)), **{**facts, "survivor_count": 6})
+    assert look_at(names)["previous"]["old_converter"] is False
+
+
+def test_what_a_broken_switch_left_is_not_seen(names: Names) -> None:
+    outgoing = names.outgoing(sha(names.live))
+    os.link(names.live, outgoing)
+    dead = Names.temp(names.live)
+    Path(dead).write_bytes(b"half")
+    assert look_at(names)["leftovers"] == [dead, outgoing]
+
+
+def test_a_kernel_without_a_boot_id_makes_two_directories_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> str:
+        raise FileNotFoundError(2, "No such file")
+
+    monkeypatch.setattr(directory, "boot_id", fails)
+    identity = directory.look_at_directory(str(tmp_path))["identity"]
+    info = tmp_path.stat()
+    assert identity == f"{os.uname().nodename}:{info.st_dev}:{info.st_ino}"
+
+
+def test_the_pipelines_nodes_pass_for_none(tmp_path: Path) -> None:
+    path = tmp_path / "distributed_config.json"
+    assert listed(str(path)) is None
+    zeus, rig = {"hostname": "localhost", "gpu_count": 2}, {"hostname": "rig-6600", "gpu_count": 8}
+    off = {"hostname": "rig-off", "gpu_count": 0}
+    path.write_text(json.dumps({"nodes": [zeus, rig, off]}))
+    assert listed(str(path)) == {"hostnames": ["localhost", "rig-6600"], "trouble": None}
+    path.write_text('{"nodes": [')
+    found = listed(str(path)) or {}
+    assert found["hostnames"] == []
+    assert found["trouble"].endswith("(the file ends there: was it cut?)")
+    path.write_text('{"nodes": [}, {"hostname": "localhost"}]}')
+    assert "was it cut" not in (listed(str(path)) or {})["trouble"]
+    path.write_text(json.dumps({"nodes": [zeus, {**rig, "script_path": "a\nb"}]}))
+    assert "is no text" in (listed(str(path)) or {})["trouble"]
