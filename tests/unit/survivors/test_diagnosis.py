@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""Where and why a JSON can't be read: the code, the byte and the record that an operator is told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from pathlib import Path
+
+import pytest
+from ansible.module_utils.survivor_npz.common.errors import ConvertError
+from ansible.module_utils.survivor_npz.survivors import diagnosis, document, pieces
+from ansible.module_utils.survivor_npz.survivors.document import Span
+from ansible.module_utils.survivor_npz.survivors.file import Source
+
+
+def told(
+    directory: Path, text: bytes, offset: int = 1, index: int | None = 0, opener: bytes = b"["
+) -> tuple[str, str]:
+    """The code, and what the message says between the path and the advice."""
+    path = directory / "s.json"
+    path.write_bytes(text)
+    os.utime(path, ns=(7, 7))
+    with contextlib.closing(Source(str(path))) as source, pytest.raises(ConvertError) as caught:
+        diagnosis.explain(source, offset, index, opener)
+    message = caught.value.message.removeprefix(str(path)).lstrip(": ")
+    return caught.value.code, re.sub(r"\. .*", "", message)
+
+
+ENDS = "is incomplete: it ends at byte {}, {}, before its list is closed"
+DEEP = b"[" * 2000
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        (b'[{"a": 1}, {"b": tru', "json_truncated", ENDS.format(20, "in record 1")),
+        (b'[{"a": 1}, {"b": "abc]', "json_truncated", ENDS.format(22, "in record 1")),
+        (b'[{"a": 1}, {"b": "abc', "json_truncated", ENDS.format(21, "in record 1")),
+        (b'[{"a": 1}, {"b": 1', "json_truncated", ENDS.format(18, "in record 1")),
+        (b'[{"a": 1}, {"b": 1}', "json_truncated", ENDS.format(19, "after record 1")),
+        (b'[{"a": 1},', "json_truncated", ENDS.format(10, "after record 0")),
+        (b"[", "json_truncated", ENDS.format(1, "before the first record")),
+        (b'[{"a": 1}] x', "json_trailing", "a second document or other text follows the list at byte 11"),
+        (b'[{"a": NaN}]', "json_nan", "NaN is not a JSON number at byte 7 (record 0)"),
+        (b'[1, {"a": -Infinity}]', "json_nan", "-Infinity is not a JSON number at byte 10 (record 1)"),
+        ('[{"é": NaN}]'.encode(), "json_nan", "NaN is not a JSON number at byte 8 (record 0)"),
+        (b'[{"a": \xff}]', "json_utf8", "byte 0xff is not UTF-8 at byte 7 (record 0)"),
+        (b'[1, {"a": "\xff"}]', "json_utf8", "byte 0xff is not UTF-8 at byte 11 (record 1)"),
+        (b'[{"a": x, "b": "\xff"}]', "json_invalid", None),
+        (b"[1, " + DEEP, "json_too_deep", None),
+        (b"[" + b"[1]," * 300 + b"1, " + DEEP, "json_too_deep", None),
+        (b'[1, {"b": }, 1]', "json_invalid", None),
+        (b'[1, {"b": 1, ]', "json_invalid", None),
+    ],
+)
+def test_a_fault_is_told_as_another_or_at_another_place(
+    tmp_path: Path, text: bytes, code: str, says: str | None
+) -> None:
+    found = told(tmp_path, text)
+    assert found[0] == code, found
+    if says is not None:
+        assert found[1] == says
+    else:
+        assert "(record 0)" in found[1] if b"\xff" in text else "(record 1)" in found[1] or b"[1]" in text
+
+
+def test_a_document_is_told_as_a_list(tmp_path: Path) -> None:
+    assert told(tmp_path, b'{"a": 1', 0, None, b"") == (
+        "json_truncated",
+        "the document ends too early at byte 7",
+    )
+    code, says = told(tmp_path, b'{"a": x}', 0, None, b"")
+    assert (code, "record" in says) == ("json_invalid", False)
+    code, says = told(tmp_path, b'[{"a": 1}] x', 0, 0, b"")
+    assert (code, says[-11:]) == ("json_trailing", " at byte 11")
+
+
+def test_a_part_that_is_valid_now_is_called_invalid(tmp_path: Path) -> None:
+    code, says = told(tmp_path, b'[{"a": 1}]')
+    assert code == "source_changed"
+    assert "a part that was not valid JSON is valid now" in says
+
+
+@pytest.mark.parametrize("text", [b"x" * 100, "é".encode() * 100, b"x" + "é".encode() * 100])
+def test_a_giant_is_called_invalid_or_not_utf_8(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes
+) -> None:
+    monkeypatch.setattr(diagnosis, "MAX_RECORD", 40)
+    assert told(tmp_path, b'[1,{"b": "' + text + b'"}]', 3, 1)[0] == "record_too_big"
+    spaces = b" " * 100
+    assert told(tmp_path, b'[1,{"b": x' + spaces + b"}]", 3, 1)[0] == "json_invalid"
+    bad = b'[1,{"b": "\xff' + text + b'"}]'
+    assert told(tmp_path, bad, 3, 1) == ("json_utf8", "byte 0xff is not UTF-8 at byte 10 (record 1)")
+
+
+def test_too_little_memory_is_called_too_deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class LacksError(ValueError):
+        pos, msg = 9, "out of memory: line 1"
+
+    def lacks(_text: bytes) -> None:
+        raise LacksError
+
+    monkeypatch.setattr(diagnosis.orjson, "loads", lacks)
+    with pytest.raises(MemoryError):
+        diagnosis._first_fault(b"[" * 50, b"[")
+    LacksError.pos = 2000
+    assert diagnosis._first_fault(b"[" * 3000, b"[") == (1999, "nesting depth")
+    assert diagnosis._nesting(b"[[{]") == 2
+
+
+def test_a_list_that_is_not_closed_passes_for_a_broken_record(tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    path.write_bytes(b'[{"a": 1},')
+    os.utime(path, ns=(7, 7))
+    with contextlib.closing(Source(str(path))) as source:
+        for offset, closed, says in ((10, False, "after record 0"), (10, True, "in record 1|after record 0")):
+            with pytest.raises(ConvertError) as caught:
+                pieces.refuse(source, offset, 1, Span(1, 10, closed))
+            assert caught.value.code == "json_truncated"
+            assert re.search(says, caught.value.message)
+
+
+def test_spaces_without_end_are_read_twice_or_skipped_too_far(tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    for many in (0, 1, 63, 64, 65, 200):
+        path.write_bytes(b" " * many + b"[]" + b"\n" * many)
+        os.utime(path, ns=(7, 7))
+        with contextlib.closing(Source(str(path))) as source:
+            assert document.skip_space(source, 0, source.size) == many
+            assert document._trim(source, 0, source.size) == many + 2
+            assert document._trim(source, many + 2, source.size) == many + 2
+            assert document.skip_space(source, many + 2, source.size) == source.size
+            assert document.find_span(source) is None
