@@ -11,30 +11,21 @@ killed, or where a survivor is not listed, with its reason, in tests/torture/mut
 from __future__ import annotations
 
 import argparse
-import contextlib
-import hashlib
 import json
 import os
 import random
-import subprocess
 import sys
 import threading
 import time
 from collections import Counter, defaultdict
-from pathlib import Path
-from typing import IO, Any, Iterator, NamedTuple, cast
+from typing import NamedTuple
 
 import tomllib
-from mutant_server import HITS
-from mutation import Mutant, mutants, probed
-
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "support"))
-from protections.checkout import checkout  # noqa: E402 - it lies beside the tests
+from mutant_tests import ROOT, Tests, judge, server
+from mutation import Mutant, mutants
 
 LISTED = ROOT / "tests" / "torture" / "mutants.toml"
 CODE = "module_utils/survivor_npz"
-FAST = ["tests/unit", "tests/module", "tests/processes"]
 AREAS = {
     "switching": ["switch", "common/durable.py"],
     "looking": ["look"],
@@ -45,116 +36,6 @@ AREAS = {
     "reading": ["survivors"],
 }
 DEMANDED = 0.9
-# Seconds, with probes. Slower tests judge no mutant.
-SLOW = 4.0
-# A mutant meets this many tests at first: most are killed by then, and few test files need to be imported.
-FIRST = 15
-
-
-class Server:
-    """A copy of the checkout, and a process that plays tests in it: see mutant_server.py."""
-
-    def __init__(self, root: Path, isolated: bool = True) -> None:
-        self.root = root
-        # Some mutants signal a wrong process, perhaps all. In a namespace of their own they meet no other.
-        apart = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"] if isolated else []
-        process = subprocess.Popen(
-            [*apart, sys.executable, str(ROOT / "tools" / "mutant_server.py"), str(root)],
-            env={**os.environ, "ANSIBLE_CONFIG": str(root / "ansible.cfg")},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._process, self._to, self._from = (
-            process,
-            cast(IO[str], process.stdin),
-            cast(IO[str], process.stdout),
-        )
-
-    def play(
-        self, tests: list[str], changes: dict[str, str], seconds: float, files: list[str], *options: str
-    ) -> dict[str, Any]:
-        """pytest's exit `code`, None if it did not end in time, and what its `tests` told."""
-        request = {"tests": tests, "changes": changes, "seconds": seconds, "files": files, "options": options}
-        self._to.write(json.dumps(request) + "\n")
-        self._to.flush()
-        line = self._from.readline()
-        if not line:
-            sys.exit("mutants: the process that plays tests died. It needs root and util-linux's `unshare`.")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def close(self) -> None:
-        """Let it end."""
-        self._to.close()
-        self._process.wait()
-
-
-@contextlib.contextmanager
-def server(isolated: bool = True) -> Iterator[Server]:
-    """A server in a copy of its own, gone afterwards."""
-    with checkout() as copy:
-        copy.root.parent.chmod(0o755)  # tests play other users
-        found = Server(copy.root, isolated)
-        try:
-            yield found
-        finally:
-            found.close()
-
-
-class Tests:
-    """The fast tests: how long each takes, and which lines it runs."""
-
-    def __init__(self) -> None:
-        place = ROOT / "build" / "mutants" / f"tests-{self._state()}.json"
-        if not place.exists():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(json.dumps(self._map()))
-        told = json.loads(place.read_text())
-        self.left_out = [name for name, test in told.items() if test["failed"]]
-        fast = {name: test for name, test in told.items() if test["passed"] and test["seconds"] <= SLOW}
-        self.seconds = {name: test["seconds"] for name, test in fast.items()}
-        self.by_line: dict[str, set[str]] = defaultdict(set)
-        for name in self.seconds:
-            for line in told[name].get("lines", []):
-                self.by_line[line].add(name)
-                path = line.partition(":")[0]
-                self.by_line[path].add(name)
-                self.by_line[os.path.dirname(path)].add(name)
-
-    @staticmethod
-    def _state() -> str:
-        """A digest of everything that decides what the tests run."""
-        digest = hashlib.sha256()
-        for top in ("library", "module_utils", "plugins", "tests"):
-            for path in sorted((ROOT / top).rglob("*.py")):
-                digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
-        return digest.hexdigest()[:16]
-
-    @staticmethod
-    def _map() -> dict[str, Any]:
-        """Play all of them once, on code with probes."""
-        print("mutants: finding out which lines each test runs", flush=True)
-        with server() as plays:
-            hits = plays.root.parent / HITS
-            hits.touch()
-            hits.chmod(0o666)
-            texts = {path: (ROOT / path).read_text("utf-8") for area in AREAS for path in paths_of(area)}
-            # A file that hands its own text on would hand probes on.
-            texts = {path: text for path, text in texts.items() if "getsource" not in text}
-            changes = {path: probed(path, text, str(hits)) for path, text in texts.items()}
-            told = plays.play([], changes, 3600, FAST)
-        if told["code"] is None:
-            sys.exit("mutants: the fast tests did not end within an hour")
-        found: dict[str, Any] = told["tests"]
-        return found
-
-    def of(self, mutant: Mutant, killers: Counter[str]) -> list[str]:
-        """Who runs the changed line: who killed most of this function's other mutants, then the fastest."""
-        line = f"{mutant.path}:{mutant.statement}" if mutant.statement else mutant.path
-        if mutant.path not in self.by_line:
-            line = os.path.dirname(mutant.path)
-        return sorted(self.by_line.get(line, ()), key=lambda name: (-killers[name], self.seconds[name]))
 
 
 class Result(NamedTuple):
@@ -192,24 +73,6 @@ def listed_as(mutant: Mutant) -> tuple[tuple[str, ...], ...]:
     """The two names that a mutant may be listed under: its own, and that of all changes of its line."""
     place = (mutant.path.removeprefix(f"{CODE}/"), mutant.function, mutant.line)
     return (*place, mutant.change), (*place, "*")
-
-
-def judge(plays: Server, mutant: Mutant, tests: list[str], seconds: dict[str, float]) -> str:
-    """The test that kills a mutant, "" if none does."""
-    for chosen in (tests[:FIRST], tests[FIRST:]):
-        if not chosen:
-            continue
-        files = sorted({name.partition("::")[0] for name in chosen})
-        slowest, whole = max(seconds[name] for name in chosen), sum(seconds[name] for name in chosen)
-        options = ("-x", f"--timeout={15 + 4 * slowest:.0f}")
-        told = plays.play(chosen, {mutant.path: mutant.text}, 60 + 4 * whole, files, *options)
-        if told["code"] is None:
-            return "it did not end"
-        if told["code"]:
-            return next(
-                (name for name, test in told["tests"].items() if test["failed"]), "it can't be imported"
-            )
-    return ""
 
 
 class Campaign:
@@ -289,7 +152,7 @@ def main() -> int:
             found = random.Random(f"{asked.seed} {area}").sample(found, asked.sample)  # noqa: S311 - no secret
         chosen += [(area, mutant) for mutant in found]
     reasons = {key_of(entry): entry["reason"] for entry in tomllib.loads(LISTED.read_text())["survivor"]}
-    tests = Tests()
+    tests = Tests([path for area in AREAS for path in paths_of(area)])
     for name in tests.left_out:
         print(f"# left out, as it fails with probes in the code: {name}")
     campaign = Campaign(tests, chosen, reasons)

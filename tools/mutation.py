@@ -74,11 +74,13 @@ def mutants(path: str, text: str) -> Iterator[Mutant]:
         if (begin, end, new) in done or not _compiles(mutated):
             continue
         done.add((begin, end, new))
-        line = lines[node.lineno - 1].strip()
+        first = lines[node.lineno - 1].strip()
         change = "removed" if new == "pass" else " ".join(old.split()) + " -> " + new
-        again = seen[function, line, change] = seen[function, line, change] + 1
+        if isinstance(node, ast.keyword):
+            change = f"without {node.arg}"
+        again = seen[function, first, change] = seen[function, first, change] + 1
         change += f" ({again})" if again > 1 else ""
-        yield Mutant(path, function, line, change, statement, mutated)
+        yield Mutant(path, function, first, change, statement, mutated)
 
 
 def _compiles(text: str) -> bool:
@@ -89,7 +91,9 @@ def _compiles(text: str) -> bool:
     return True
 
 
-_Found = tuple[str, int, "ast.stmt | ast.expr", str]
+# What is changed: it knows where it stands.
+_Part = ast.stmt | ast.expr | ast.keyword
+_Found = tuple[str, int, _Part, str]
 
 
 def _walk(node: ast.AST, function: str, statement: int) -> Iterator[_Found]:
@@ -105,7 +109,7 @@ def _walk(node: ast.AST, function: str, statement: int) -> Iterator[_Found]:
                 inner = f"{function}.{child.name}".lstrip(".")
             if isinstance(child, ast.stmt) and (statement or isinstance(node, ast.FunctionDef)):
                 begins = child.lineno
-            if isinstance(child, (ast.stmt, ast.expr)) and not _is_text(child):
+            if isinstance(child, _Part) and not _is_text(child):
                 for replaced, new in _changes(child, node):
                     yield inner, begins, replaced, new
             if not _is_text(child):
@@ -121,9 +125,18 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.JoinedStr)
 
 
-def _changes(node: ast.stmt | ast.expr, parent: ast.AST) -> Iterator[tuple[ast.stmt | ast.expr, str]]:
+def _changes(node: _Part, parent: ast.AST) -> Iterator[tuple[_Part, str]]:
     if isinstance(node, ast.stmt):
-        yield from _changes_of_statement(node)
+        yield from ((node, new) for new in _changes_of_statement(node))
+        return
+    if isinstance(node, ast.keyword):
+        # Without what is false anyway, it often is the same.
+        if (
+            node.arg
+            and not _is_text(node.value)
+            and not (isinstance(node.value, ast.Constant) and not node.value.value)
+        ):
+            yield node, "**{}"
         return
     yield from ((node, new) for new in _changes_of_expression(node))
     if isinstance(parent, ast.If) and node is parent.test:
@@ -160,21 +173,17 @@ def _changes_of_expression(node: ast.expr) -> Iterator[str]:
         yield _text(node.orelse)
     elif isinstance(node, ast.Name) and node.id in _NAMES:
         yield _NAMES[node.id]
-    elif isinstance(node, ast.Call):
-        for at, keyword in enumerate(node.keywords):
-            if keyword.arg and not _is_text(keyword.value):
-                yield _text(ast.Call(node.func, node.args, node.keywords[:at] + node.keywords[at + 1 :]))
 
 
-def _changes_of_statement(node: ast.stmt) -> Iterator[tuple[ast.stmt | ast.expr, str]]:
+def _changes_of_statement(node: ast.stmt) -> Iterator[str]:
     if isinstance(node, _REMOVED) or (
         isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant)
     ):
-        yield node, "pass"
+        yield "pass"
     elif isinstance(node, ast.Return) and not isinstance(node.value, (ast.Constant, type(None))):
-        yield node, "return None"
+        yield "return None"
         if isinstance(node.value, (ast.Compare, ast.BoolOp, ast.UnaryOp)):
-            yield node, "return True"
+            yield "return True"
 
 
 def _other_values(value: object) -> Iterator[str]:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from ansible.module_utils.survivor_npz.common.accounts import group_name, user_name
 from ansible.module_utils.survivor_npz.look import copies, directory
-from ansible.module_utils.survivor_npz.look.distributed_config import listed
+from ansible.module_utils.survivor_npz.look.distributed_config import listed, read_nodes
 from ansible.module_utils.survivor_npz.switch.names import Names
 
 
@@ -194,3 +194,26 @@ def test_the_pipelines_nodes_pass_for_none(tmp_path: Path) -> None:
     assert "was it cut" not in (listed(str(path)) or {})["trouble"]
     path.write_text(json.dumps({"nodes": [zeus, {**rig, "script_path": "a\nb"}]}))
     assert "is no text" in (listed(str(path)) or {})["trouble"]
+    kept = {"gpu_type": "RX 6600", "python_env": "/opt/a b/bin"}
+    path.write_text(json.dumps({"nodes": [zeus, {**rig, **kept, "other": 1}]}))
+    assert read_nodes(str(path))[1].notes == {"gpu_count": 8, **kept}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make root's links")
+def test_a_link_of_roots_is_distrusted_or_one_of_a_strangers_is_not(tmp_path: Path) -> None:
+    way = tmp_path / "way"
+    way.symlink_to(tmp_path)
+    assert directory.distrust(str(way), {54321}) == ([], [])
+    os.chown(way, 54322, 54322, follow_symlinks=False)
+    ((fault,), exposed) = directory.distrust(str(way), {54321})
+    assert fault.startswith(f"{way} is a symlink that belongs to 54322")
+    assert exposed == []
+
+
+def test_a_word_about_a_directory_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place in ("gone", "file/x", "."):
+        found = directory.look_at_directory(str(tmp_path / place))
+        words = {"path", "exists", "nearest", "identity", "writable", "free", "owner", "mode"}
+        assert {*words, "in_the_way", "untrusted", "exposed"} <= found.keys()
+        assert (found["identity"] is None) == (place != ".")
