@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""Forked workers: whatever ends one, the answers are right or the failure is named, and nothing is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any, Iterator
+
+import pytest
+from ansible.module_utils.survivor_npz.common.errors import ConvertError
+from ansible.module_utils.survivor_npz.convert import workers
+from ansible.module_utils.survivor_npz.convert.workers import run_tasks
+
+
+def children() -> list[str]:
+    with open(f"/proc/{os.getpid()}/task/{os.getpid()}/children") as file:
+        return file.read().split()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    before = len(os.listdir("/proc/self/fd")), children()
+    yield
+    assert (len(os.listdir("/proc/self/fd")), children()) == before
+
+
+def nothing() -> None:
+    pass
+
+
+def test_answers_are_in_another_order_or_from_this_process() -> None:
+    called: list[int] = []
+
+    def task(number: int) -> tuple[int, int, bytes]:
+        time.sleep(0.02 * (number == 0))
+        return number, os.getpid(), b"x" * 100_000  # more than a pipe takes at once
+
+    found = run_tasks(task, 9, 3, lambda: called.append(1))
+    assert [answer[0] for answer in found] == list(range(9))
+    assert os.getpid() not in {answer[1] for answer in found}
+    assert 1 < len({answer[1] for answer in found}) <= 3
+    for count, many in ((9, 1), (1, 3)):
+        assert {answer[1] for answer in run_tasks(task, count, many, lambda: called.append(1))} == {
+            os.getpid()
+        }
+    assert called == [1] * 3
+    assert run_tasks(task, 0, 3, nothing) == []
+
+
+def refusal(task: Any, count: int = 4) -> ConvertError:
+    with pytest.raises(ConvertError) as caught:
+        run_tasks(task, count, 2, nothing)
+    return caught.value
+
+
+def test_the_first_refusal_is_not_the_one_that_is_told() -> None:
+    def task(number: int) -> int:
+        if number == 1:
+            time.sleep(0.1)
+        if number:
+            raise ConvertError(f"code{number}", f"message {number}")
+        return 0
+
+    refused = refusal(task)
+    assert (refused.code, refused.message) == ("code1", "message 1")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (MemoryError(), "no_memory", "ran out of memory"),
+        (ZeroDivisionError("odd"), "worker_failed", "ZeroDivisionError: odd"),
+    ],
+)
+def test_an_error_in_a_worker_is_a_riddle(error: Exception, code: str, says: str) -> None:
+    def task(_number: int) -> int:
+        raise error
+
+    refused = refusal(task)
+    assert refused.code == code
+    assert says in refused.message
+
+
+@pytest.mark.parametrize(
+    ("number", "says", "cause"),
+    [(signal.SIGKILL, "killed by SIGKILL", True), (signal.SIGTERM, "killed by SIGTERM", False)],
+)
+def test_a_killed_worker_is_waited_for_or_not_named(number: int, says: str, cause: bool) -> None:
+    def task(task_number: int) -> int:
+        if task_number == 1:
+            os.kill(os.getpid(), number)
+        return task_number
+
+    refused = refusal(task)
+    assert refused.code == "worker_killed"
+    assert says in refused.message
+    assert ("out of memory?" in refused.message) == cause
+
+
+@pytest.mark.parametrize(("status", "says"), [(3, "exit code 3"), (0, "without an answer")])
+def test_a_worker_that_exits_by_itself_passes_for_done(status: int, says: str) -> None:
+    def task(_number: int) -> int:
+        os._exit(status)
+
+    refused = refusal(task)
+    assert refused.code == "worker_failed"
+    assert says in refused.message
+
+
+def test_too_many_processes_are_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    fork, forked = os.fork, []
+
+    def fails_later() -> int:
+        if forked:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        forked.append(1)
+        return fork()
+
+    monkeypatch.setattr(os, "fork", fails_later)
+    refused = refusal(lambda number: number)
+    assert refused.code == "worker_failed"
+    assert "Resource temporarily unavailable" in refused.message
+
+
+def test_an_error_meanwhile_leaves_workers() -> None:
+    def fails() -> None:
+        raise ValueError("meanwhile")
+
+    with pytest.raises(ValueError, match="meanwhile"):
+        run_tasks(lambda _number: time.sleep(60), 4, 2, fails)
+
+
+def test_a_worker_that_somebody_else_waited_for_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers._end(2**22 + 1)
+    with pytest.raises(PermissionError):
+        monkeypatch.setattr(os, "kill", _refuse)
+        workers._end(1)
+
+
+def _refuse(_pid: int, _number: int) -> None:
+    raise PermissionError(1, "Operation not permitted")
