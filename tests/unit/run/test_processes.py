@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""Signals reach exactly the processes that are meant, and a search finds no others."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import Iterator
+
+import pytest
+from ansible.module_utils.survivor_npz.run.supervise import processes
+
+Child = subprocess.Popen[bytes]
+SLEEPS = "import sys, time; print(flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def child() -> Iterator[Child]:
+    with subprocess.Popen(
+        [sys.executable, "-c", SLEEPS, "a-word-of-its-own"],
+        stdout=subprocess.PIPE,
+        env={processes.MARK: "the-run"},
+    ) as found:
+        assert found.stdout
+        found.stdout.readline()
+        yield found
+        found.kill()
+
+
+def of(child: Child) -> tuple[int, int]:
+    stat = processes.look_at(child.pid)
+    assert stat and stat[0] == os.getpid()
+    return child.pid, stat[1]
+
+
+@pytest.mark.parametrize("has_pidfd", [True, False])
+def test_another_process_with_this_pid_is_signalled(
+    child: Child, monkeypatch: pytest.MonkeyPatch, has_pidfd: bool
+) -> None:
+    if not has_pidfd:
+        monkeypatch.delattr(os, "pidfd_open")
+    before = len(os.listdir("/proc/self/fd"))
+    pid, start = of(child)
+    assert not processes.send((pid, start + 1), signal.SIGKILL)
+    assert child.poll() is None
+    assert processes.send((pid, start), signal.SIGTERM)
+    assert child.wait(30) == -signal.SIGTERM
+    assert not processes.send((pid, start), signal.SIGTERM)
+    assert processes.look_at(pid) is None
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_process_that_may_not_be_signalled_is_a_traceback(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_descriptor: int, _number: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    def fails(_pid: int) -> int:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(signal, "pidfd_send_signal", refuse)
+    assert not processes.send(of(child), signal.SIGTERM)
+    monkeypatch.setattr(os, "pidfd_open", fails)
+    assert processes.send(of(child), signal.SIGKILL), "an old kernel"
+
+
+def test_a_zombie_passes_for_alive(child: Child) -> None:
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert processes.look_at(child.pid) is None
+
+
+def test_a_process_of_another_run_is_in_the_family(child: Child) -> None:
+    assert processes.family("the-run") == {of(child)}
+    assert processes.family("the-ru") == set()
+    assert processes.family("another", os.getpid()) == {of(child)}
+    assert processes.family("another", child.pid) == set()
+
+
+def test_a_search_finds_itself_or_not_what_it_should(child: Child) -> None:
+    (found,) = processes.matching("a-word-of-its-own", set())
+    assert found["pid"] == child.pid
+    assert found["command"].endswith(" a-word-of-its-own")
+    assert 0 <= found["age"] < 60
+    assert processes.matching("a-word-of-its-own", {of(child)}) == []
+    assert os.getpid() not in {
+        one["pid"] for one in processes.matching(processes.command_of(os.getpid()), set())
+    }
+    assert processes.command_of(2**22 + 1) == ""
+    assert processes.command_of(child.pid, 3) == processes.command_of(child.pid)[:3]
+    assert processes.plain("a\tb\x1b[0m\n", 6) == "a?b?[0"
+
+
+def test_a_grandchild_is_missed() -> None:
+    text = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLEEPS!r}])"
+    with subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout
+        parent.stdout.readline()
+        found = processes.family("none", os.getpid())
+        assert len(found) == 2 and parent.pid in {pid for pid, _ in found}
+        for one in found:
+            assert processes.send(one, signal.SIGKILL)
