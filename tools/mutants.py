@@ -64,6 +64,12 @@ def mutants_of(path: str) -> list[Mutant]:
     return list(mutants(path, (ROOT / path).read_text(encoding="utf-8")))
 
 
+def listed() -> dict[str, list[dict[str, str]]]:
+    """The list: `named` mutants, and each `survivor`."""
+    found: dict[str, list[dict[str, str]]] = tomllib.loads(LISTED.read_text(encoding="utf-8"))
+    return found
+
+
 def key_of(entry: dict[str, str]) -> tuple[str, ...]:
     """How a list names a mutant. It holds as long as the line stands in that function."""
     return (entry["file"], entry["function"], entry["line"], entry.get("change", "*"))
@@ -151,7 +157,7 @@ def main() -> int:
         if asked.sample and asked.sample < len(found):
             found = random.Random(f"{asked.seed} {area}").sample(found, asked.sample)  # noqa: S311 - no secret
         chosen += [(area, mutant) for mutant in found]
-    reasons = {key_of(entry): entry["reason"] for entry in tomllib.loads(LISTED.read_text())["survivor"]}
+    reasons = {key_of(entry): entry["reason"] for entry in listed()["survivor"]}
     tests = Tests([path for area in AREAS for path in paths_of(area)])
     for name in tests.left_out:
         print(f"# left out, as it fails with probes in the code: {name}")

@@ -138,7 +138,10 @@ def _changes(node: _Part, parent: ast.AST) -> Iterator[tuple[_Part, str]]:
         ):
             yield node, "**{}"
         return
-    yield from ((node, new) for new in _changes_of_expression(node))
+    if isinstance(node, ast.Dict):
+        yield from ((entry, "**{}") for entry in _entries(node))
+    if not (isinstance(parent, ast.Dict) and node in parent.keys):
+        yield from ((node, new) for new in _changes_of_expression(node))
     if isinstance(parent, ast.If) and node is parent.test:
         yield node, "False"
         if not isinstance(node, (ast.Compare, ast.BoolOp, ast.UnaryOp)):
@@ -151,6 +154,14 @@ def _changes(node: _Part, parent: ast.AST) -> Iterator[tuple[_Part, str]]:
         )
         for at in range(len(node.elts) if listed else 0):
             yield node, _text(ast.Tuple(node.elts[:at] + node.elts[at + 1 :], ast.Load()))
+
+
+def _entries(node: ast.Dict) -> Iterator[ast.keyword]:
+    """The entries of a dict that have a name, as keywords."""
+    for key, value in zip(node.keys, node.values):
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            end = {"end_lineno": value.end_lineno, "end_col_offset": value.end_col_offset}
+            yield ast.keyword(key.value, value, lineno=key.lineno, col_offset=key.col_offset, **end)
 
 
 def _changes_of_expression(node: ast.expr) -> Iterator[str]:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from ansible.module_utils.survivor_npz.common.digest import Digests
 from ansible.module_utils.survivor_npz.common.errors import ConvertError, SwitchError
 from ansible.module_utils.survivor_npz.convert.clock import Clock
-from ansible.module_utils.survivor_npz.convert.freshness import Decision, Staged, decide, find_staged
+from ansible.module_utils.survivor_npz.convert.freshness import Decision, Live, Staged, decide, find_staged
 from ansible.module_utils.survivor_npz.convert.libraries import demand_libraries
 from ansible.module_utils.survivor_npz.convert.stage import (
     Made,
@@ -144,10 +144,10 @@ def _run(options: Options, names: Names) -> Outcome:
         recover(names, sidecars=True)
     decision = decide(names, options.src, source, options.force, options.prng_encoding)
     job = _Job(options, names, source, decision, clock)
-    if not decision.converts:
+    if decision.live and not decision.converts:
         _tidy(job)
         clock.lap("decide")
-        return _keep(job)
+        return _keep(job, decision.live)
     demand_places(names, decision.live)
     found = None if options.force else find_staged(names, source, options.prng_encoding)
     if found:
@@ -207,11 +207,9 @@ def _outcome(
     )
 
 
-def _keep(job: _Job) -> Outcome:
+def _keep(job: _Job, live: Live) -> Outcome:
     """Leave the live NPZ as it is."""
-    live, known = job.decision.live, job.decision.sidecar or {}
-    if live is None:
-        raise ConvertError("internal", f"{job.names.live}: no NPZ, yet nothing to convert. Report this.")
+    known = job.decision.sidecar or {}
     # The conversion's warnings were warnings when it was done; now they are notes.
     notes = list(known.get("warnings", []))
     return _outcome(

@@ -144,13 +144,10 @@ class Splitter:
 def _parse_heads(heads: list[bytes]) -> Group | None:
     """Parse all heads at once; None if they are not one flat object each, with the same keys.
 
-    n objects need n opening braces, and the text has no others: so each brace opens an object, none is in a
+    n objects need n closing braces, and the text has no others: so each brace closes an object, none is in a
     string or a nested value, and each head is valid by itself.
     """
-    text = b"[" + b"}".join(heads) + b"}]"
-    if text.count(b"{") != len(heads):
-        return None
-    parsed: list[Record] = orjson.loads(text)
+    parsed: list[Record] = orjson.loads(b"[" + b"}".join(heads) + b"}]")
     if len(parsed) != len(heads) or set(map(type, parsed)) != {dict} or not parsed[0]:
         return None
     group = make_group(parsed)

@@ -19,7 +19,7 @@ from ansible.module_utils.survivor_npz.controller.fleet.looks import (
     state,
 )
 from ansible.module_utils.survivor_npz.controller.fleet.plan import cleared, groups, part_of
-from hostfacts import GOAL, LIVE, NEW, OLD, OPTIONS, RAM, a_copy, a_directory, a_look
+from hostfacts import ASKED, GOAL, LIVE, NEW, OLD, OPTIONS, RAM, a_copy, a_directory, a_look
 from test_guard import groups_of, guarded, refused
 
 MOMENT = 2 * 10**9
@@ -220,6 +220,25 @@ def test_a_host_without_a_part_switches_or_the_coordinator_first() -> None:
         "rig": ["survivor_npz_differ"],
     }
     assert groups(parts(right=(a_copy(sha256=NEW), GOAL)), GOAL, "zeus", check=False) == {}
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "gets"),
+    [
+        ({}, {}, False),
+        ({"owner": "root"}, {}, False),
+        ({"owner": "root"}, {"owner": "michael"}, True),
+        ({"group": "root"}, {"group": "michael"}, True),
+        ({}, {"owner": "michael", "group": "michael"}, False),
+        ({"mode": "0600"}, {}, True),
+        ({"mode": "0600", "kind": "symlink"}, {}, False),
+    ],
+)
+def test_another_group_passes_for_the_one_asked_for(found: Any, asked: Any, gets: bool) -> None:
+    look = a_look(a_copy(sha256=NEW, **found), asked={**ASKED, **asked})
+    part = part_of(look, GOAL, "never", coordinator=True)
+    assert part["attributes"] == ([LIVE] if gets else [])
+    assert part["changes"] is gets
 
 
 def test_a_play_on_the_coordinator_alone_passes_without_it() -> None:

@@ -47,6 +47,7 @@ def test_heads_and_tails_are_joined_to_other_records() -> None:
 # Text in which the guess goes wrong: what follows the cut, or stands before it, is more than it seems.
 TRAPS: dict[str, bytes] = {
     "a brace in a head": b'{"seed": 1, "score": {"a": 1},"trial":1},' * 8,
+    "an object in a head that has the cut": b'{"seed": 1, "x": {"y": 2,"trial":1},"trial":1},' * 8,
     "a list in a head": b'{"seed": [{}], "score": 1,"trial":1},' * 8,
     "an opening brace in a string of a head": b'{"seed": "{", "score": 1,"trial":1},' * 8,
     "a closing brace in a string of a tail": b'{"seed": 1, "score": 1,"trial":"}"},' * 8,
@@ -63,7 +64,7 @@ TRAPS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("trap", sorted(TRAPS))
-def test_a_brace_that_opens_no_record_is_counted_as_one(trap: str) -> None:
+def test_a_brace_that_ends_no_record_is_counted_as_one(trap: str) -> None:
     text = TRAPS[trap].rstrip(b",")
     guessing = splitter(survivor(1, 1), survivor(2, 1))
     guessing._cut, guessing._cut_head = b',"trial":', b'"trial":'

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""What may be taken up, what a look foretells, and what can't be read: decisions from small files alone."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.survivor_npz.common.errors import ConvertError
+from ansible.module_utils.survivor_npz.convert import freshness
+from ansible.module_utils.survivor_npz.convert.freshness import Decision, find_staged, foresee, look_at_live
+from ansible.module_utils.survivor_npz.npz.schema import CONVERTER_VERSION, SCHEMA_VERSION
+from ansible.module_utils.survivor_npz.switch.names import Names
+from place import sha256
+from shapes import Bench, shape_c
+
+STAGED = b"staged bytes"
+WHOLE: dict[str, Any] = {
+    "npz_sha256": sha256(STAGED),
+    "source": {"size": 2, "mtime_ns": 7, "sha256": "b"},
+    "left_out": {},
+    "defaulted": {},
+    "warnings": [],
+    "survivor_count": 3,
+    "prng_encoding": "registry",
+    "schema_version": SCHEMA_VERSION,
+    "converter_version": CONVERTER_VERSION,
+}
+
+
+def of(directory: Path) -> tuple[Names, os.stat_result]:
+    names, path = Names(str(directory / "s.npz")), directory / "s.json"
+    path.write_bytes(b"[]")
+    os.utime(path, ns=(7, 7))
+    return names, path.stat()
+
+
+def stage(names: Names, content: Any, data: bytes = STAGED, name: str = sha256(STAGED)) -> None:
+    Path(names.pending(name)).write_text(json.dumps(content))
+    Path(names.staged(name)).write_bytes(data)
+
+
+def test_what_is_staged_is_made_again(tmp_path: Path) -> None:
+    names, source = of(tmp_path)
+    stage(names, {"npz_sha256": "0" * 64}, b"older", "0" * 64)
+    stage(names, WHOLE)
+    found = find_staged(names, source, "registry")
+    assert found and (found.path, found.sidecar) == (names.staged(sha256(STAGED)), WHOLE)
+    assert (found.digests.sha256, found.digests.size) == (sha256(STAGED), len(STAGED))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"converter_version": "3.9.0"},
+        {"schema_version": 2},
+        {"prng_encoding": "legacy"},
+        {"source": {"size": 3, "mtime_ns": 7, "sha256": "b"}},
+        {"source": {"size": 2, "mtime_ns": 8, "sha256": "b"}},
+        {"source": {"size": 2, "mtime_ns": 7}},
+        {"npz_sha256": "0" * 64},
+        {"survivor_count": None},
+    ],
+)
+def test_what_another_version_or_another_json_left_is_taken_up(tmp_path: Path, change: Any) -> None:
+    names, source = of(tmp_path)
+    stage(names, {**WHOLE, **change})
+    assert find_staged(names, source, "registry") is None
+
+
+def test_a_staged_file_of_other_bytes_is_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names, source = of(tmp_path)
+    stage(names, WHOLE, b"other bytes")
+    assert find_staged(names, source, "registry") is None
+    os.unlink(names.staged(sha256(STAGED)))
+    assert find_staged(names, source, "registry") is None
+    stage(names, WHOLE)
+    os.rename(names.pending(sha256(STAGED)), names.pending("0" * 64))
+    assert find_staged(names, source, "registry") is None, "it is not the sidecar that its name promises"
+
+
+def test_what_cannot_be_read_is_a_traceback_or_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: str) -> ConvertError:
+        with pytest.raises(ConvertError) as caught:
+            look_at_live(path)
+        return caught.value
+
+    assert look_at_live(str(tmp_path / "gone")) is None
+    assert refused(str(tmp_path / "no" / "s.npz")).code == "no_directory"
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "way").symlink_to(tmp_path / "gone")
+    for name, code, says in (
+        (".", "dest_not_a_file", "is a directory"),
+        ("fifo", "dest_not_a_file", "is not a regular file"),
+        ("way", "symlink", "survivor_npz_convert: never"),
+    ):
+        found = refused(os.path.join(tmp_path, name))
+        assert (found.code, says in found.message) == (code, True)
+
+    def fails(path: str) -> Any:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    path = tmp_path / "s.npz"
+    path.write_bytes(b"x")
+    found_live = look_at_live(str(path))
+    assert found_live and found_live.digests.size == 1 and not found_live.is_symlink
+    monkeypatch.setattr(freshness, "digests_of", fails)
+    found = refused(str(path))
+    assert (found.code, found.message) == (
+        "dest_unreadable",
+        f"{path}: Input/output error. Make it readable, or move it away.",
+    )
+
+
+def test_a_look_foretells_another_decision(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+
+    def foretold(force: bool = False, encoding: str = "registry") -> dict[str, Any]:
+        return foresee(str(bench.json), str(bench.npz), force, encoding)
+
+    assert foretold() == {"due": True}
+    bench.convert([{**shape_c(1), "extra": 1}, shape_c(2)])
+    sidecar = json.loads(Path(Names(str(bench.npz)).sidecar).read_text())
+    found = foretold()
+    assert found == {
+        "due": False,
+        "reason": "fresh",
+        "why": "the NPZ was made from this JSON",
+        "warnings": [],
+        "source": sidecar["source"],
+        "notes": sidecar["warnings"],
+        "left_out": sidecar["left_out"],
+        "defaulted": sidecar["defaulted"],
+    }
+    assert found["left_out"]["extra"] == 1
+    assert foretold(force=True) == foretold(encoding="legacy") == {"due": True}
+    names = Names(str(bench.npz))
+    for path in (names.outgoing("0" * 64), names.staged("0" * 64)):
+        Path(path).write_bytes(b"x")
+        assert foretold() == {"due": True}, "something is left to clean up"
+        os.unlink(path)
+    assert foretold() == found
+    bench.json.unlink()
+    assert foretold() == {"due": True}
+
+
+def test_a_reason_that_converts_nothing_converts() -> None:
+    for reason in ("missing", "newer", "content", "schema", "corrupt", "old_converter", "forced"):
+        assert Decision(reason, "").converts
+    assert not Decision("pinned", "").converts
+    assert not Decision("fresh", "").converts
