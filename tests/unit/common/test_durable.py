@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import Callable
 
 import pytest
 from ansible.module_utils.survivor_npz.common import durable
@@ -36,6 +37,7 @@ def test_the_mode_of_what_a_symlink_leads_to_is_changed(tmp_path: Path) -> None:
         durable.chmod(str(way), 0o644)
     assert (refusal.value.errno, refusal.value.filename) == (errno.ELOOP, str(way))
     assert target.stat().st_mode & 0o777 == 0o600
+    act: Callable[[], object]
     for act in (
         lambda: durable.copy(str(way), str(tmp_path / "copy")),
         lambda: durable.sync_file(str(way)),

@@ -159,3 +159,21 @@ def test_a_tag_is_judged_in_our_own_playbooks_only() -> None:
     assert guarded(ansible_run_tags=["convert", "run"])
     # What molecule gives to each playbook: without it no scenario would start.
     assert guarded(ansible_skip_tags=["molecule-notest", "notest", "molecule-idempotence-notest"])
+
+
+def test_a_play_on_the_coordinator_alone_passes_without_it() -> None:
+    found = guarded("coordinator", played=("zeus",))
+    assert groups_of(found)["zeus"] and "rig" not in groups_of(found)
+    assert groups_of(guarded("coordinator"))["rig"] == ["survivor_npz_rigs"]
+    assert "leaves out zeus, the coordinator" in refused("coordinator", played=("rig",), ansible_limit="rig")
+    assert "coordinator" in refused("coordinator", groups={"coordinator": []})
+
+
+def test_another_programs_variable_is_evaluated() -> None:
+    hosts = {"rig": {"other": 1, "survivor_npz_report": "/r"}}
+    found = guarded(hosts=hosts)
+    assert found["report"]["options"] == {"path": "", "skipped": []}
+    found = guarded(hosts={"zeus": {"survivor_npz_report": "/r"}})
+    assert found["report"]["options"]["path"] == "/r"
+    with pytest.raises(Stop, match="survivor_npz_odd"):
+        guarded(hosts={"rig": {"survivor_npz_odd": 1}})

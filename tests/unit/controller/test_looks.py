@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from ansible.module_utils.survivor_npz.controller.fleet import goal as goals
 from ansible.module_utils.survivor_npz.controller.fleet import host_faults, preflight, status
-from ansible.module_utils.survivor_npz.controller.fleet.decision import Stop
 from ansible.module_utils.survivor_npz.controller.fleet.looks import (
     is_right,
     must_be_right,
@@ -20,7 +19,6 @@ from ansible.module_utils.survivor_npz.controller.fleet.looks import (
 )
 from ansible.module_utils.survivor_npz.controller.fleet.plan import cleared, groups, part_of
 from hostfacts import ASKED, GOAL, LIVE, NEW, OLD, OPTIONS, RAM, a_copy, a_directory, a_look
-from test_guard import groups_of, guarded, refused
 
 MOMENT = 2 * 10**9
 
@@ -239,21 +237,3 @@ def test_another_group_passes_for_the_one_asked_for(found: Any, asked: Any, gets
     part = part_of(look, GOAL, "never", coordinator=True)
     assert part["attributes"] == ([LIVE] if gets else [])
     assert part["changes"] is gets
-
-
-def test_a_play_on_the_coordinator_alone_passes_without_it() -> None:
-    found = guarded("coordinator", played=("zeus",))
-    assert groups_of(found)["zeus"] and "rig" not in groups_of(found)
-    assert groups_of(guarded("coordinator"))["rig"] == ["survivor_npz_rigs"]
-    assert "leaves out zeus, the coordinator" in refused("coordinator", played=("rig",), ansible_limit="rig")
-    assert "coordinator" in refused("coordinator", groups={"coordinator": []})
-
-
-def test_another_programs_variable_is_evaluated() -> None:
-    hosts = {"rig": {"other": 1, "survivor_npz_report": "/r"}}
-    found = guarded(hosts=hosts)
-    assert found["report"]["options"] == {"path": "", "skipped": []}
-    found = guarded(hosts={"zeus": {"survivor_npz_report": "/r"}})
-    assert found["report"]["options"]["path"] == "/r"
-    with pytest.raises(Stop, match="survivor_npz_odd"):
-        guarded(hosts={"rig": {"survivor_npz_odd": 1}})

@@ -150,6 +150,24 @@ def test_a_look_foretells_another_decision(tmp_path: Path) -> None:
     assert foretold() == {"due": True}
 
 
+def test_force_hides_the_reason_or_a_foreign_npz_has_a_source(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.convert([shape_c(1)])
+    names, later = Names(str(bench.npz)), bench.npz.stat().st_mtime_ns + 1
+
+    def decided() -> str:
+        return freshness.decide(names, str(bench.json), bench.json.stat(), True, "registry").reason
+
+    assert decided() == "forced"
+    os.utime(bench.json, ns=(later, later))
+    assert decided() == "newer"
+    os.utime(bench.npz, ns=(later, later))
+    Path(names.sidecar).write_text("{}")
+    found = foresee(str(bench.json), str(bench.npz), False, "registry")
+    words = ("due", "source", "notes", "left_out", "defaulted")
+    assert [found.get(word) for word in words] == [False, {}, [], {}, {}]
+
+
 def test_a_reason_that_converts_nothing_converts() -> None:
     for reason in ("missing", "newer", "content", "schema", "corrupt", "old_converter", "forced"):
         assert Decision(reason, "").converts

@@ -110,7 +110,8 @@ def test_a_worker_that_exits_by_itself_passes_for_done(status: int, says: str) -
 
 
 def test_too_many_processes_are_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    fork, forked = os.fork, []
+    fork = os.fork
+    forked: list[int] = []
 
     def fails_later() -> int:
         if forked:

@@ -125,7 +125,7 @@ def test_bytes_around_the_zip_are_not_seen(tmp_path: Path, before: bytes, after:
 )
 def test_an_older_schema_is_told_as_another(tmp_path: Path, names: list[str], version: int | None) -> None:
     path = tmp_path / "x.npz"
-    np.savez(path, **{name: np.zeros(3) for name in names})
+    np.savez(path, **dict[str, Any]({name: np.zeros(3) for name in names}))
     assert (read_whole(str(path)).schema_version, read_info(str(path)).survivor_count) == (version, 3)
 
 

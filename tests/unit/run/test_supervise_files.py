@@ -119,8 +119,7 @@ def test_runs_are_in_another_order_or_no_runs(tmp_path: Path) -> None:
 
 def test_a_run_that_is_over_passes_for_one_that_is_on(tmp_path: Path) -> None:
     pid, start = me()
-    alive = {"supervisor": pid, "supervisor_start": start}
-    record = note_run(tmp_path, **alive)
+    record = note_run(tmp_path, supervisor=pid, supervisor_start=start)
     assert lock.supervised(record)
     for wrong in (
         {"state": "ended"},

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import os
 import time
@@ -125,7 +126,7 @@ def test_a_file_that_comes_in_parts_loses_one(source: Source, monkeypatch: pytes
 def test_a_file_that_was_cut_gives_what_is_left(source: Source, path: Path) -> None:
     os.truncate(path, 5)
     for offset in (0, 5, 7):
-        refused = refusal(lambda offset=offset: source.read(offset, 10))
+        refused = refusal(functools.partial(source.read, offset, 10))
         assert (refused.code, "truncated" in refused.message) == ("source_changed", True)
     assert source.read(0, 5) == DATA[:5]
 
@@ -152,7 +153,7 @@ def test_what_is_no_readable_file_has_the_wrong_code(path: Path, tmp_path: Path)
         loop: "json_unreadable",
     }
     for place, code in codes.items():
-        refused = refusal(lambda place=place: stat_source(str(place)))
+        refused = refusal(functools.partial(stat_source, str(place)))
         assert (refused.code, refused.message.startswith(str(place))) == (code, True)
     assert stat_source(str(path)).st_size == 10
 
