@@ -143,8 +143,9 @@ def main(root: Path) -> None:
     phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
     hypothesis.settings.register_profile("mutants", phases=phases, database=None)
     hypothesis.settings.load_profile("mutants")
-    for number, line in enumerate(sys.stdin):
-        print(json.dumps(answer(root, json.loads(line), number)), flush=True)
+    with contextlib.suppress(BrokenPipeError):  # nobody listens any more
+        for number, line in enumerate(sys.stdin):
+            print(json.dumps(answer(root, json.loads(line), number)), flush=True)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ class Server:
         self.root = root
         # Some mutants signal a wrong process, perhaps all. In a namespace of their own they meet no other.
         apart = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"] if isolated else []
+        if isolated and os.geteuid():
+            apart += ["--user", "--map-current-user"]
         process = subprocess.Popen(
             [*apart, sys.executable, str(ROOT / "tools" / "mutant_server.py"), str(root)],
             env={**os.environ, "ANSIBLE_CONFIG": str(root / "ansible.cfg")},
@@ -56,7 +58,7 @@ class Server:
         self._to.flush()
         line = self._from.readline()
         if not line:
-            sys.exit("mutants: the process that plays tests died. It needs root and util-linux's `unshare`.")
+            sys.exit("mutants: the process that plays tests died. It needs `unshare` of util-linux.")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
