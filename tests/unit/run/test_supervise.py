@@ -70,7 +70,7 @@ def test_a_supervisor_that_breaks_leaves_the_script(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(Supervisor, "watch", breaks)
     began = time.monotonic()
-    _code, _told, record, _log = bash(tmp_path, "sleep 60 & sleep 60")
+    _code, _told, record, _log = bash(tmp_path, "exec sleep 60")
     assert time.monotonic() - began < 30
     assert (record["verdict"], record["state"]) == ("failed", "ended")
     assert "The supervisor failed, and Step 2.5 was stopped: RuntimeError('odd')" in record["message"]
