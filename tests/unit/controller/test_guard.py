@@ -173,7 +173,8 @@ def test_another_programs_variable_is_evaluated() -> None:
     hosts = {"rig": {"other": 1, "survivor_npz_report": "/r"}}
     found = guarded(hosts=hosts)
     assert found["report"]["options"] == {"path": "", "skipped": []}
-    found = guarded(hosts={"zeus": {"survivor_npz_report": "/r"}})
+    assert guarded(survivor_npz_report="/p")["report"]["options"]["path"] == "/p"
+    found = guarded(hosts={"zeus": {"survivor_npz_report": "/r"}}, survivor_npz_report="/p")
     assert found["report"]["options"]["path"] == "/r"
     with pytest.raises(Stop, match="survivor_npz_odd"):
         guarded(hosts={"rig": {"survivor_npz_odd": 1}})

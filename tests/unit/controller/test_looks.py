@@ -44,6 +44,7 @@ def test_a_copy_is_shown_in_another_state(copy: Any, sha256: Any, follows: bool,
 
 
 def test_a_copy_that_need_not_be_right_is_changed() -> None:
+    assert not is_right({**a_copy(sha256=None), "kind": "other"}, None, True)
     assert must_be_right(a_copy()) and must_be_right(a_copy(RAM))
     assert must_be_right(a_copy(sha256=None)), "it is required"
     assert not must_be_right(a_copy(RAM, sha256=None))
