@@ -107,7 +107,7 @@ def test_too_little_memory_is_called_too_deep(tmp_path: Path, monkeypatch: pytes
         diagnosis._first_fault(b"[" * 50, b"[")
     LacksError.pos = 2000
     assert diagnosis._first_fault(b"[" * 3000, b"[") == (1999, "nesting depth")
-    assert diagnosis._nesting(b"[[{]") == 2
+    assert (diagnosis._nesting(b"[[{]"), diagnosis._nesting(b"[{}")) == (2, 1)
 
 
 def test_a_list_that_is_not_closed_passes_for_a_broken_record(tmp_path: Path) -> None:
