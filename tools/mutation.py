@@ -32,6 +32,8 @@ _ARITHMETIC: dict[type[ast.operator], ast.operator] = {
     ast.BitAnd: ast.BitOr(),
     ast.BitOr: ast.BitAnd(),
 }
+# Python finds them under any spelling.
+_ENCODINGS = ("utf-8", "ascii", "latin-1")
 _NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _REMOVED = (ast.Raise, ast.AugAssign, ast.Continue, ast.Break, ast.Delete, ast.Assert)
 
@@ -205,7 +207,7 @@ def _other_values(value: object) -> Iterator[str]:
         yield f"({value - 1!r})"
     elif isinstance(value, bytes):
         yield repr(value + b"~")
-    elif isinstance(value, str):
+    elif isinstance(value, str) and value not in _ENCODINGS:
         yield repr(value + "~")
 
 

@@ -129,3 +129,37 @@ def test_a_lease_lasts_longer_than_it_was_given_or_is_ended_by_another(tmp_path:
     with pytest.raises(lease.LeaseError, match="was removed"):
         lease.renew(where, "me", 60)
     assert lease.end(where, "me") is False
+
+
+def test_a_lease_is_lost_in_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    flush, rename = os.fsync, os.replace
+
+    def fsync(descriptor: int) -> None:
+        steps.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        flush(descriptor)
+
+    def replace(source: str, target: str) -> None:
+        steps.append("rename")
+        assert json.loads(Path(source).read_text())["token"] == "me", "all of it is written"
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    lease.take(str(tmp_path), "me", "laptop", 60, seen=0)
+    own = home.home(str(tmp_path))
+    assert steps == [f"{own}/lease.json.tmp", "rename", own]
+    assert os.lstat(f"{own}/lease.json").st_mode & 0o777 == 0o600
+
+
+def test_the_leases_lock_is_held_or_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = os.path.join(home.make_private(str(tmp_path)), "lease.lock")
+    held = home.open_lock(path, create=True)
+    assert home.try_lock(held)
+    monkeypatch.setattr(lease, "_PATIENCE", 0.1)
+    with pytest.raises(lease.LeaseError, match="has been locked for 0.1 s"):
+        lease.take(str(tmp_path), "me", "laptop", 60, seen=0)
+    os.close(held)
+    lease.take(str(tmp_path), "me", "laptop", 60, seen=0)

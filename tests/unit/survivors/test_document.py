@@ -45,6 +45,11 @@ def test_space_is_looked_for_behind_the_end(tmp_path: Path) -> None:
         assert document._trim(source, 250, 300) == 250
 
 
+def test_what_stands_behind_the_end_is_found(tmp_path: Path) -> None:
+    with source_of(tmp_path, b" " * 10 + b"x") as source:
+        assert document.skip_space(source, 0, 5) == 5
+
+
 @pytest.mark.parametrize(
     ("text", "span"),
     [
