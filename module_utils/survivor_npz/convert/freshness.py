@@ -169,7 +169,7 @@ def _judge(
         (OLD_CONVERTER, is_old, "the old converter, which labels hybrids java_lcg, made the NPZ"),
         (
             CONTENT,
-            not pinned and read_pin(names).get("sha256") == sha256,
+            read_pin(names).get("sha256") == sha256,
             "the NPZ that is live on purpose was not made from this JSON",
         ),
         (

@@ -77,6 +77,27 @@ def test_a_supervisor_that_breaks_leaves_the_script(tmp_path: Path, monkeypatch:
     assert processes.family(record["run"]) == set()
 
 
+def test_a_child_that_was_just_being_started_outlives_a_broken_supervisor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[set[processes.Process]] = []
+
+    def late(run: str, root: int | None = None) -> set[processes.Process]:
+        found = processes.family(run, root)
+        looks.append(found)
+        return set() if len(looks) == 1 else found
+
+    def breaks(_self: Supervisor) -> int:
+        raise RuntimeError("odd")
+
+    monkeypatch.setattr(Supervisor, "watch", breaks)
+    monkeypatch.setattr(main, "family", late)
+    began = time.monotonic()
+    _code, _told, record, _log = bash(tmp_path, "exec sleep 60")
+    assert time.monotonic() - began < 30
+    assert processes.family(record["run"]) == set()
+
+
 def test_a_script_that_ignores_its_limit_goes_on(tmp_path: Path) -> None:
     code, _told, record, log = bash(
         tmp_path, "trap 'echo told' TERM; echo on; while :; do sleep 0.05; done", timeout=0.5, grace=0.4

@@ -58,8 +58,9 @@ def supervise(job: dict[str, Any], outputs: tuple[int, ...], tell: Callable[[dic
     try:
         return supervisor.watch()
     except Exception as error:  # a supervisor that broke must not leave a run without lock and limit
-        for process in family(run.record["run"], os.getpid()):
-            send(process, signal.SIGKILL)
+        for _ in range(3):  # one that was just being started is in no earlier look
+            for process in family(run.record["run"], os.getpid()):
+                send(process, signal.SIGKILL)
         return supervisor.end(f"The supervisor failed, and Step 2.5 was stopped: {error!r}")
 
 
