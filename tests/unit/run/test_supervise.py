@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,41 @@ def test_an_exit_code_is_told_as_another(tmp_path: Path, text: str, code: int, v
     (answer,) = told
     assert answer["started"] is True and answer["state"] == "running" and answer["pid"] == record["pid"]
     assert not Path(record["record"]).stat().st_mode & 0o077
+
+
+def test_a_word_of_the_record_is_missing(tmp_path: Path) -> None:
+    npz = {"survivor_count": 3}
+    before = clocks.utc()
+    _code, _told, record, _log = bash(tmp_path, "echo x; exit 3", npz=npz, proved=["zeus"], environment={})
+    pid, start = record["supervisor"], record["supervisor_start"]
+    place = os.path.dirname(record["record"])
+    expected = {
+        "version": 1,
+        "run": os.path.basename(place),
+        "state": "ended",
+        "verdict": "failed",
+        "host": socket.gethostname(),
+        "dir": str(tmp_path),
+        "command": ["bash", "-c", "echo x; exit 3"],
+        "npz": npz,
+        "proved": ["zeus"],
+        "token": None,
+        "timeout": None,
+        "grace": 5.0,
+        "exit_code": 3,
+        "signal": None,
+        "boot": clocks.boot_id(),
+        "log": f"{place}/log",
+        "log_bytes": 2,
+        "log_cut": None,
+        "record": f"{place}/record.json",
+        "tail": ["x"],
+    }
+    assert {key: record[key] for key in expected} == expected
+    assert before <= record["start"] <= record["end"] <= clocks.utc()
+    assert 0 <= record["elapsed"] < 60
+    assert record["run"].endswith(f"-{pid}") and start > 0 and record["pid"] not in (None, pid)
+    assert sorted(os.listdir(place)) == ["log", "record.json", "times"]
 
 
 @pytest.mark.parametrize(
