@@ -42,3 +42,12 @@ def test_directory_starts_however_it_is_named(place: Place, isolated: list[str],
     where = os.path.relpath(SUPERVISOR, place.dir) + ending
     done = run(place.dir, *isolated, where, "--foreground", "--", f"./{place.script('exit 3').name}")
     assert (done.returncode, done.stderr) == (3, "")
+
+
+def test_supervisor_holds_the_modules_output_open(place: Place) -> None:
+    place.script("sleep 60")
+    pid = place.start()["supervisor"]
+    for number in (1, 2):
+        assert os.readlink(f"/proc/{pid}/fd/{number}") == "/dev/null"
+    assert os.getsid(pid) == pid
+    assert os.readlink(f"/proc/{pid}/cwd") == "/"

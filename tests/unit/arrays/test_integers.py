@@ -35,7 +35,8 @@ def test_an_integer_wraps_or_is_refused_too_early(key: str, low: int, high: int)
         assert array is None
         (fault,) = tally.faults
         assert (fault.record, fault.what.endswith(f"out of range, which is {low} to {high}")) == (1, True)
-    for odd in (1.0, True, None, "1", []):
+    others: tuple[Any, ...] = (1.0, True, None, "1", [])
+    for odd in others:
         array, tally = made(key, 1, odd)
         if key == "skip_range":
             assert array is None

@@ -224,6 +224,11 @@ def test_other_bytes_than_the_proven_ones_are_started_on(tmp_path: Path) -> None
     assert (code, told, record) == (main.EXIT_REFUSED, [{**refused}], {})
 
 
+def test_what_a_child_says_after_the_script_is_lost(tmp_path: Path) -> None:
+    _code, _told, record, log = bash(tmp_path, "(sleep 0.3; echo late) & exit 0")
+    assert (record["tail"], log) == (["late"], "late\n")
+
+
 def test_a_stop_is_told_as_an_end(tmp_path: Path) -> None:
     code, _told, record, _log = bash(tmp_path, "kill -TERM $PPID; sleep 60")
     assert (code, record["verdict"]) == (128 + signal.SIGTERM, "stopped")
