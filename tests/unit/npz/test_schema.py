@@ -79,3 +79,10 @@ def test_registry_has_four_ids_per_family() -> None:
 def test_legacy_is_the_first_table(name: str, number: int) -> None:
     assert schema.LEGACY[name] == number
     assert len(schema.LEGACY) == 12
+
+
+def test_the_pipelines_tools_miss_a_group_of_arrays() -> None:
+    groups: dict[str, int] = {}
+    for field in schema.FIELDS:
+        groups[field.group] = groups.get(field.group, 0) + 1
+    assert groups == {"core": 3, "metadata_int": 6, "metadata_float": 11, "categorical": 2}

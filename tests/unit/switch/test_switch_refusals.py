@@ -22,7 +22,7 @@ from ansible.module_utils.survivor_npz.switch.live import sidecar_sha256
 from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.ownership import Ownership, differs, ownership_of
 from ansible.module_utils.survivor_npz.switch.pin import is_pinned, read_pin, settle_pin, write_pin
-from test_switch import NEW, OLD, names, put_sidecar, sha
+from test_switch import FOREIGN, NEW, OLD, names, put_sidecar, sha
 
 __all__ = ["names"]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -52,8 +52,11 @@ def test_a_revert_brings_back_bytes_that_never_were_live(names: Names) -> None:
     assert refusal.value.code == "no_previous"
 
 
-def test_a_revert_on_a_rig_takes_a_sidecar_that_is_not_ours(names: Names) -> None:
+def test_a_switch_on_a_rig_takes_a_sidecar_that_is_not_ours(names: Names) -> None:
+    Path(names.sidecar).write_bytes(FOREIGN)
     switch.activate(names, sha(NEW), replaces=sha(OLD))
+    assert names.kept_sidecars() == {}
+    put_sidecar(names.sidecar, OLD)
     switch.revert(names, sha(NEW), sha(OLD))
     assert sidecar_sha256(names.sidecar) == sha(OLD)
 
