@@ -163,6 +163,8 @@ def test_force_hides_the_reason_or_a_foreign_npz_has_a_source(tmp_path: Path) ->
     assert decided() == "newer"
     os.utime(bench.npz, ns=(later, later))
     Path(names.sidecar).write_text("{}")
+    forced = freshness.decide(names, str(bench.json), bench.json.stat(), True, "registry")
+    assert (forced.reason, forced.warnings, forced.foreign) == ("forced", (), False), "it is not kept"
     found = foresee(str(bench.json), str(bench.npz), False, "registry")
     words = ("due", "source", "notes", "left_out", "defaulted")
     assert [found.get(word) for word in words] == [False, {}, [], {}, {}]

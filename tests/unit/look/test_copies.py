@@ -194,6 +194,8 @@ def test_the_pipelines_nodes_pass_for_none(tmp_path: Path) -> None:
     assert "was it cut" not in (listed(str(path)) or {})["trouble"]
     path.write_text(json.dumps({"nodes": [zeus, {**rig, "script_path": "a\nb"}]}))
     assert "is no text" in (listed(str(path)) or {})["trouble"]
+    path.write_text('{"a": 1, "b": 1, "b": 2}')
+    assert "the key 'b' stands twice" in (listed(str(path)) or {})["trouble"]
     kept = {"gpu_type": "RX 6600", "python_env": "/opt/a b/bin"}
     path.write_text(json.dumps({"nodes": [zeus, {**rig, **kept, "other": 1}]}))
     assert read_nodes(str(path))[1].notes == {"gpu_count": 8, **kept}
@@ -208,6 +210,30 @@ def test_a_link_of_roots_is_distrusted_or_one_of_a_strangers_is_not(tmp_path: Pa
     ((fault,), exposed) = directory.distrust(str(way), {54321})
     assert fault.startswith(f"{way} is a symlink that belongs to 54322")
     assert exposed == []
+
+
+def test_links_are_followed_for_ever_or_not_to_their_end(tmp_path: Path) -> None:
+    place = tmp_path / "end"
+    place.mkdir()
+    for number in range(45):
+        way = tmp_path / f"way{number}"
+        way.symlink_to(place)
+        place = way
+    assert directory._links(str(tmp_path / "way9")) == [str(tmp_path / f"way{n}") for n in range(9, -1, -1)]
+    assert len(directory._links(str(place))) == 40, "as many as the kernel follows"
+    (tmp_path / "loop").symlink_to("loop")
+    assert len(directory._links(str(tmp_path / "loop"))) == 40
+
+
+@pytest.mark.parametrize(("read_only", "may"), [(False, False), (True, True), (False, True)])
+def test_a_directory_that_takes_no_file_is_called_writable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_only: bool, may: bool
+) -> None:
+    system = list(os.statvfs(tmp_path))
+    system[8] = os.ST_RDONLY if read_only else 0
+    monkeypatch.setattr(os, "statvfs", lambda _path: os.statvfs_result(system))
+    monkeypatch.setattr(os, "access", lambda _path, _how: may)
+    assert directory.look_at_directory(str(tmp_path))["writable"] is (may and not read_only)
 
 
 def test_a_word_about_a_directory_is_missing(tmp_path: Path) -> None:

@@ -114,6 +114,12 @@ def test_a_stranger_is_trusted_because_somebody_else_is(
     assert host._trusted([]) == {0, os.geteuid()}
 
 
+def test_a_directory_is_looked_for_in_another_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for given, meant in (("pipeline", "pipeline"), ("~/a/../b", "b"), ("~", ".")):
+        assert host.look(given, [], [])["directory"] == os.path.normpath(tmp_path / meant)
+
+
 def test_a_path_that_need_not_exist_passes_for_one_that_must(tmp_path: Path) -> None:
     (tmp_path / "way").symlink_to(tmp_path)
     found = host.look(str(tmp_path), ["a.npz", "way/a.npz"], ["b.npz", "a.npz"])

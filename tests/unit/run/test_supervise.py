@@ -139,14 +139,20 @@ def test_a_child_that_was_just_being_started_outlives_a_broken_supervisor(
     assert processes.family(record["run"]) == set()
 
 
-def test_a_script_that_ignores_its_limit_goes_on(tmp_path: Path) -> None:
+def test_a_script_that_ignores_its_end_goes_on(tmp_path: Path) -> None:
     code, _told, record, log = bash(
-        tmp_path, "trap 'echo told' TERM; echo on; while :; do sleep 0.05; done", timeout=0.5, grace=0.4
+        tmp_path, "trap 'echo told' TERM; echo on; kill $PPID; while :; do sleep 0.05; done", grace=0.4
     )
-    assert (code, record["verdict"]) == (124, "timeout")
-    assert "passed its time limit of 0.5 s and was stopped" in record["message"]
+    assert (code, record["verdict"]) == (128 + signal.SIGTERM, "stopped")
     assert log.startswith("on\n") and "told\n" in log
+    assert record["stopped"]["killed"] >= 1 and record["stopped"]["signalled"] >= 1
     assert processes.family(record["run"]) == set()
+
+
+def test_a_limit_is_passed(tmp_path: Path) -> None:
+    code, _told, record, _log = bash(tmp_path, "exec sleep 60", timeout=0.3)
+    assert (code, record["verdict"], record["timeout"]) == (124, "timeout", 0.3)
+    assert "passed its time limit of 0.3 s and was stopped" in record["message"]
 
 
 def test_a_directory_that_cannot_keep_a_record_is_a_traceback(tmp_path: Path) -> None:
@@ -230,7 +236,7 @@ def test_other_bytes_than_the_proven_ones_are_started_on(tmp_path: Path) -> None
 
 
 def test_what_a_child_says_after_the_script_is_lost(tmp_path: Path) -> None:
-    _code, _told, record, log = bash(tmp_path, "(sleep 0.3; echo late) & exit 0")
+    _code, _told, record, log = bash(tmp_path, "(sleep 0.9; echo late) & exit 0")
     assert (record["tail"], log) == (["late"], "late\n")
 
 
