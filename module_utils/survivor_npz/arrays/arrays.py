@@ -125,9 +125,7 @@ def _rates(checker: Checker) -> Arrays:
         own, other, has_own = made[field.key], made[other_key], present[field.key]
         if own is None or other is None:
             continue
-        borrowed = int(np.count_nonzero(present[other_key] & ~has_own))
-        if borrowed:
-            tally.counts["borrowed", field.key] = borrowed
+        tally.counts["borrowed", field.key] = int(np.count_nonzero(present[other_key] & ~has_own))
         arrays[field.array] = own if has_own.all() else np.where(has_own, own, other)
     return arrays
 

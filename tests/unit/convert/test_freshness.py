@@ -16,7 +16,7 @@ from ansible.module_utils.survivor_npz.convert.freshness import Decision, find_s
 from ansible.module_utils.survivor_npz.npz.schema import CONVERTER_VERSION, SCHEMA_VERSION
 from ansible.module_utils.survivor_npz.switch.names import Names
 from place import sha256
-from shapes import Bench, shape_c
+from shapes import Bench, shape_c, without
 
 STAGED = b"staged bytes"
 WHOLE: dict[str, Any] = {
@@ -125,7 +125,7 @@ def test_a_look_foretells_another_decision(tmp_path: Path) -> None:
         return foresee(str(bench.json), str(bench.npz), force, encoding)
 
     assert foretold() == {"due": True}
-    bench.convert([{**shape_c(1), "extra": 1}, shape_c(2)])
+    bench.convert([{**shape_c(1), "extra": 1}, without(shape_c(2), "score")])
     sidecar = json.loads(Path(Names(str(bench.npz)).sidecar).read_text())
     found = foretold()
     assert found == {
@@ -138,7 +138,8 @@ def test_a_look_foretells_another_decision(tmp_path: Path) -> None:
         "left_out": sidecar["left_out"],
         "defaulted": sidecar["defaulted"],
     }
-    assert found["left_out"]["extra"] == 1
+    assert (found["left_out"]["extra"], found["defaulted"]) == (1, {"score": 1})
+    assert "score (1)" in found["notes"][0]
     assert foretold(force=True) == foretold(encoding="legacy") == {"due": True}
     names = Names(str(bench.npz))
     for path in (names.outgoing("0" * 64), names.staged("0" * 64)):
@@ -156,7 +157,9 @@ def test_force_hides_the_reason_or_a_foreign_npz_has_a_source(tmp_path: Path) ->
     names, later = Names(str(bench.npz)), bench.npz.stat().st_mtime_ns + 1
 
     def decided() -> str:
-        return freshness.decide(names, str(bench.json), bench.json.stat(), True, "registry").reason
+        found = freshness.decide(names, str(bench.json), bench.json.stat(), True, "registry")
+        assert (found.survivor_count, found.schema_version) == (1, SCHEMA_VERSION)
+        return found.reason
 
     assert decided() == "forced"
     os.utime(bench.json, ns=(later, later))
@@ -168,6 +171,24 @@ def test_force_hides_the_reason_or_a_foreign_npz_has_a_source(tmp_path: Path) ->
     found = foresee(str(bench.json), str(bench.npz), False, "registry")
     words = ("due", "source", "notes", "left_out", "defaulted")
     assert [found.get(word) for word in words] == [False, {}, [], {}, {}]
+
+
+def test_the_last_conversion_is_forgotten_with_its_npz(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.convert([shape_c(1)])
+    bench.npz.unlink()
+    found = freshness.decide(Names(str(bench.npz)), str(bench.json), bench.json.stat(), False, "registry")
+    assert (found.reason, found.why) == ("missing", f"there is no {bench.npz.name}")
+    assert found.former and found.former["survivor_count"] == 1
+
+
+def test_leftovers_fill_the_disk_of_a_conversion_that_fails(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    staged = Path(Names(str(bench.npz)).staged("0" * 64))
+    staged.write_bytes(b"left by a dead run")
+    with pytest.raises(ConvertError):
+        bench.convert(b"[{")
+    assert not staged.exists()
 
 
 def test_a_reason_that_converts_nothing_converts() -> None:

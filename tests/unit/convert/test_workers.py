@@ -109,6 +109,11 @@ def test_a_worker_that_exits_by_itself_passes_for_done(status: int, says: str) -
     assert says in refused.message
 
 
+def test_an_answer_that_cannot_be_sent_passes_for_done() -> None:
+    refused = refusal(lambda _number: lambda: None)
+    assert (refused.code, "exit code 1" in refused.message) == ("worker_failed", True)
+
+
 def test_too_many_processes_are_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     fork = os.fork
     forked: list[int] = []

@@ -153,6 +153,9 @@ def test_a_limit_is_passed(tmp_path: Path) -> None:
     code, _told, record, _log = bash(tmp_path, "exec sleep 60", timeout=0.3)
     assert (code, record["verdict"], record["timeout"]) == (124, "timeout", 0.3)
     assert "passed its time limit of 0.3 s and was stopped" in record["message"]
+    assert record["elapsed"] >= 0.3
+    code, _told, record, _log = bash(tmp_path, "exit 0", timeout=60)
+    assert (code, record["verdict"]) == (0, "ok"), "the limit is still to come"
 
 
 def test_a_directory_that_cannot_keep_a_record_is_a_traceback(tmp_path: Path) -> None:
