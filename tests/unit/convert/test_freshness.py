@@ -182,6 +182,16 @@ def test_the_last_conversion_is_forgotten_with_its_npz(tmp_path: Path) -> None:
     assert found.former and found.former["survivor_count"] == 1
 
 
+def test_a_sidecar_is_not_found_where_a_crash_left_it(tmp_path: Path) -> None:
+    names, _source = of(tmp_path)
+    digest = sha256(STAGED)
+    for path in (names.sidecar, names.pending(digest), names.sidecar_previous):
+        assert freshness.belonging_sidecar(names, digest) is None
+        Path(path).write_text(json.dumps(WHOLE))
+        assert freshness.belonging_sidecar(names, digest) == WHOLE
+        Path(path).write_text(json.dumps({**WHOLE, "npz_sha256": "0" * 64}))
+
+
 def test_leftovers_fill_the_disk_of_a_conversion_that_fails(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     staged = Path(Names(str(bench.npz)).staged("0" * 64))
