@@ -100,9 +100,13 @@ _Found = tuple[str, int, _Part, str]
 
 def _walk(node: ast.AST, function: str, statement: int) -> Iterator[_Found]:
     """(function, line of the statement, what is replaced, by which text) for everything below `node`."""
+    if _is_tuning(node):
+        return
     for field, value in ast.iter_fields(node):
         if field in ("annotation", "returns", "decorator_list"):
             continue
+        if field == "args" and isinstance(node, ast.Call) and ast.unparse(node.func) == "round":
+            value = value[:1]  # how many digits people are shown
         for child in value if isinstance(value, list) else [value]:
             if not isinstance(child, ast.AST) or isinstance(child, (ast.Import, ast.ImportFrom)):
                 continue
@@ -116,6 +120,21 @@ def _walk(node: ast.AST, function: str, statement: int) -> Iterator[_Found]:
                     yield inner, begins, replaced, new
             if not _is_text(child):
                 yield from _walk(child, inner, begins)
+
+
+def _is_tuning(node: ast.AST) -> bool:
+    """A number with a name of its own: one more or less is as good."""
+    if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+        return False
+    parts = list(ast.walk(node.value))
+    numbers = [
+        part for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, (int, float))
+    ]
+    return (
+        node.targets[0].id.isupper()
+        and bool(numbers)
+        and not any(isinstance(p, (ast.Call, ast.Name)) for p in parts)
+    )
 
 
 def _is_text(node: ast.AST) -> bool:

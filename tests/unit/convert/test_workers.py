@@ -11,7 +11,7 @@ from typing import Any, Iterator
 import pytest
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
 from ansible.module_utils.survivor_npz.convert import workers
-from ansible.module_utils.survivor_npz.convert.workers import run_tasks
+from ansible.module_utils.survivor_npz.convert.workers import apart, run_tasks, started
 
 
 def children() -> list[str]:
@@ -26,32 +26,23 @@ def nothing_is_left() -> Iterator[None]:
     assert (len(os.listdir("/proc/self/fd")), children()) == before
 
 
-def nothing() -> None:
-    pass
-
-
 def test_answers_are_in_another_order_or_from_this_process() -> None:
-    called: list[int] = []
-
     def task(number: int) -> tuple[int, int, bytes]:
         time.sleep(0.02 * (number == 0))
         return number, os.getpid(), b"x" * 100_000  # more than a pipe takes at once
 
-    found = run_tasks(task, 9, 3, lambda: called.append(1))
+    found = run_tasks(task, 9, 3)
     assert [answer[0] for answer in found] == list(range(9))
     assert os.getpid() not in {answer[1] for answer in found}
     assert 1 < len({answer[1] for answer in found}) <= 3
     for count, many in ((9, 1), (1, 3)):
-        assert {answer[1] for answer in run_tasks(task, count, many, lambda: called.append(1))} == {
-            os.getpid()
-        }
-    assert called == [1] * 3
-    assert run_tasks(task, 0, 3, nothing) == []
+        assert {answer[1] for answer in run_tasks(task, count, many)} == {os.getpid()}
+    assert run_tasks(task, 0, 3) == []
 
 
 def refusal(task: Any, count: int = 4) -> ConvertError:
     with pytest.raises(ConvertError) as caught:
-        run_tasks(task, count, 2, nothing)
+        run_tasks(task, count, 2)
     return caught.value
 
 
@@ -131,11 +122,15 @@ def test_too_many_processes_are_a_traceback(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_an_error_meanwhile_leaves_workers() -> None:
-    def fails() -> None:
+    with pytest.raises(ValueError, match="meanwhile"), started(lambda _number: time.sleep(60), 4, 2):
         raise ValueError("meanwhile")
 
-    with pytest.raises(ValueError, match="meanwhile"):
-        run_tasks(lambda _number: time.sleep(60), 4, 2, fails)
+
+@pytest.mark.parametrize("forks", [True, False])
+def test_what_is_computed_apart_is_computed_here_or_twice(forks: bool) -> None:
+    with apart(os.getpid, forks) as answer:
+        time.sleep(0.01)
+        assert (answer() == os.getpid()) is not forks
 
 
 def test_a_worker_that_somebody_else_waited_for_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,7 +193,7 @@ def test_the_pipelines_nodes_pass_for_none(tmp_path: Path) -> None:
     path.write_text('{"nodes": [}, {"hostname": "localhost"}]}')
     assert "was it cut" not in (listed(str(path)) or {})["trouble"]
     path.write_text(json.dumps({"nodes": [zeus, {**rig, "script_path": "a\nb"}]}))
-    assert "is no text" in (listed(str(path)) or {})["trouble"]
+    assert "is not text" in (listed(str(path)) or {})["trouble"]
     path.write_text('{"a": 1, "b": 1, "b": 2}')
     assert "the key 'b' stands twice" in (listed(str(path)) or {})["trouble"]
     kept = {"gpu_type": "RX 6600", "python_env": "/opt/a b/bin"}

@@ -99,27 +99,33 @@ def test_a_splitter_that_never_pays_tries_for_ever(monkeypatch: pytest.MonkeyPat
 
 
 def test_tails_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repeats, "_MOST_TAILS", 3)
     guessing = splitter()
-    for trial in range(10):
-        assert guessing.parse(dump([survivor(1, trial), survivor(2, trial)])).record(1)["trial"] == trial
-        assert len(guessing._tails) <= 3
-        assert guessing._tail_bytes == sum(map(len, guessing._tails))
-    monkeypatch.setattr(repeats, "_MOST_TAIL_BYTES", 40)
-    for trial in range(10, 20):
-        guessing.parse(dump([survivor(1, trial), survivor(2, trial)]))
-        assert guessing._tail_bytes == sum(map(len, guessing._tails)) <= 40
-    monkeypatch.setattr(repeats, "_LONG_TAIL", 5)
-    guessing._tails.clear()
-    guessing.parse(dump([survivor(1, 77), survivor(2, 77)]))
-    assert guessing._tails == {}
+
+    def held(trial: int) -> tuple[int, int]:
+        """Tails, and their bytes, after one more trial."""
+        parsed = guessing.parse(dump([survivor(1, trial), survivor(2, trial)]))
+        assert (len(parsed.groups), parsed.record(1)["trial"]) == (2, trial)
+        return len(guessing._tails) - 1, sum(map(len, guessing._tails))
+
+    monkeypatch.setattr(repeats, "_MOST_TAILS", 3)
+    # The second needs more words to be told from the first, and so forgets it.
+    assert [held(trial)[0] for trial in range(10, 17)] == [1, 1, 2, 3, 1, 2, 3]
+    size = len(b',"trial":10,"name":"x"}')
+    monkeypatch.setattr(repeats, "_MOST_TAILS", 1000)
+    monkeypatch.setattr(repeats, "_MOST_TAIL_BYTES", 2 * size)
+    guessing._forget(guessing._words)
+    assert [held(trial)[1] // size for trial in range(21, 27)] == [1, 2, 3, 1, 2, 3]
+    monkeypatch.setattr(repeats, "_LONG_TAIL", size)
+    assert held(30)[0] == 1
+    monkeypatch.setattr(repeats, "_LONG_TAIL", size - 1)
+    assert len(guessing.parse(dump([survivor(1, 77), survivor(2, 77)])).groups) == 1
 
 
 def test_a_known_tail_is_parsed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     guessing = splitter()
     text = dump([survivor(1), survivor(2)])
     first = guessing.parse(text)
-    monkeypatch.setattr(guessing, "_keep", None)
+    monkeypatch.setattr(guessing, "_learn", None)
     assert guessing.parse(text).groups[1].dicts[0] is first.groups[1].dicts[0]
 
 

@@ -22,7 +22,8 @@ from ansible.module_utils.survivor_npz.switch.live import sidecar_sha256
 from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.ownership import Ownership, differs, ownership_of
 from ansible.module_utils.survivor_npz.switch.pin import is_pinned, read_pin, settle_pin, write_pin
-from test_switch import FOREIGN, NEW, OLD, names, put_sidecar, sha
+from test_switch import NEW, OLD, names, put_sidecar, sha
+from test_switch_foreign import FOREIGN
 
 __all__ = ["names"]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
