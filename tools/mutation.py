@@ -105,9 +105,10 @@ def _walk(node: ast.AST, function: str, statement: int) -> Iterator[_Found]:
     for field, value in ast.iter_fields(node):
         if field in ("annotation", "returns", "decorator_list"):
             continue
+        children = value if isinstance(value, list) else [value]
         if field == "args" and isinstance(node, ast.Call) and ast.unparse(node.func) == "round":
-            value = value[:1]  # how many digits people are shown
-        for child in value if isinstance(value, list) else [value]:
+            del children[1:]  # how many digits people are shown
+        for child in children:
             if not isinstance(child, ast.AST) or isinstance(child, (ast.Import, ast.ImportFrom)):
                 continue
             inner, begins = function, statement

@@ -11,6 +11,7 @@ from typing import Any, Dict
 
 import numpy as np
 import pytest
+from ansible.module_utils.survivor_npz.controller.fleet.answers import clean
 from ansible.module_utils.survivor_npz.switch.names import Names
 from module_run import run_here
 
@@ -172,3 +173,41 @@ def test_the_age_of_an_npz_is_that_of_its_json(names: Names, tmp_path: Path) -> 
     os.unlink(names.sidecar)
     copy = look(tmp_path)["copies"][0]
     assert (copy["source_mtime_ns"], copy["foreign"]) == (None, False)
+
+
+def test_the_controller_drops_a_word_of_a_real_look(names: Names, tmp_path: Path) -> None:
+    """Everything that a look can say passes the controller's check of its shape."""
+    data = Path(names.live).read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    Path(names.previous).write_bytes(data)
+    Path(names.staged(digest)).write_bytes(data)
+    Path(tmp_path, f".{NPZ}.tmp.999999999").write_bytes(b"unfinished")
+    Path(names.kept_sidecar(digest)).write_text("{}")
+    sidecar = {"npz_sha256": digest, "source": {"size": 1, "mtime_ns": 7}}
+    for path in (names.sidecar, names.sidecar_previous):
+        Path(path).write_text(json.dumps(sidecar))
+    Path(names.pinned).write_text(json.dumps({"sha256": digest, "source": {"size": 1}}))
+    nodes = [{"hostname": host, "gpu_count": 1} for host in ("localhost", "rig")]
+    (tmp_path / "distributed_config.json").write_text(json.dumps({"nodes": nodes}))
+    (tmp_path / "link").symlink_to(names.live)
+    (tmp_path / "s.json").write_text("[]")
+    os.utime(tmp_path / "s.json", ns=(7, 7))
+    me = str(os.geteuid())
+    more = {"owner": me, "group": str(os.getegid()), "libraries": ["numpy", "no_such_library"], "now": 1.0}
+    conversion = {"src": "s.json", "dest": NPZ, "force": False, "prng_encoding": "registry"}
+    for where in ("s.json", "gone.json"):
+        found = look(
+            tmp_path,
+            extra_paths=["link", "gone/x.npz", "s.json/x.npz"],
+            files=["s.json", "gone.json"],
+            same_files=["s.json", "gone.json"],
+            coordinator=True,
+            workers="pytest",
+            conversion={**conversion, "src": where},
+            whole=True,
+            **more,
+        )
+        found.pop("warnings")
+        kept = clean("survivor_npz_look", json.loads(json.dumps(found)))
+        assert kept == {key: value for key, value in found.items() if key in kept}
+        assert {*found} - {*kept} <= {"time", "invocation"}, "what no decision reads"

@@ -164,6 +164,26 @@ def test_a_hybrid_gets_another_id(name: str, encoding: str, number: int | None) 
     assert id_of(name, encoding) == number
 
 
+def test_a_base_that_nobody_asks_for_is_an_error() -> None:
+    whole = {**shape_c(1), "skip_mode": "constant", "prng_type": "lcg32"}
+    records: list[dict[str, Any]] = [
+        {**whole, "prng_base": [1]},
+        {**without(whole, "prng_type"), "prng_base": "lcg32"},
+    ]
+    arrays, tally = make_arrays(Table([make_group(records)], 2), "registry")
+    assert (arrays["prng_type"].tolist(), tally.faults) == ([4, 4], [])
+    arrays, tally = make_arrays(
+        Table([make_group([*records, without(records[0], "prng_type")])], 3), "registry"
+    )
+    assert "prng_type" not in arrays
+    (fault,) = tally.faults
+    assert (fault.record, fault.what) == (2, "prng_base = [1]: the name of a PRNG is needed")
+    arrays, tally = make_arrays(
+        Table([make_group([*records, without(records[0], "prng_type", "prng_base")])], 3), "registry"
+    )
+    assert [fault.what for fault in tally.faults] == ["prng_type is missing: and so is prng_base"]
+
+
 def test_a_name_that_disagrees_or_is_derived_is_not_told() -> None:
     constant, variable = (
         {**shape_c(1), "skip_mode": mode, "prng_base": "lcg32"} for mode in ("constant", "variable")

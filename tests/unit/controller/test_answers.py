@@ -201,6 +201,7 @@ def test_a_copy_tasks_answer_steered_the_controller() -> None:
         ("WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!", "ssh-keygen -R"),
         ("Host key verification failed.", "not known here"),
         ("michael@rig: Permission denied (publickey).", "ansible_user"),
+        ("Authentication failed", "ansible_user"),
         ("No route to host", "Power it on"),
     ],
 )

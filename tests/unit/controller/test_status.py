@@ -173,3 +173,8 @@ def test_the_table_wrapped_because_of_a_path_that_all_copies_share() -> None:
     assert [line for line in lines if home in line] == [f"{home}:"]
     assert [line.split()[0] for line in lines[-5:]] == [f"{home}:", "zeus", "rig", f"{RAM}:", "rig"]
     assert max(map(len, lines)) <= 100
+
+
+def test_a_fleet_of_which_nothing_was_seen_has_the_same_bytes() -> None:
+    assert shown(a_look(a_copy(sha256=None, required=False)), played=("rig",))["same"] is False
+    assert shown(played=())["same"] is False

@@ -85,3 +85,13 @@ def test_a_mode_that_means_another_one_or_that_all_may_write(mode: Any) -> None:
 def test_dry_run_became_a_number_of_trials(value: list[str]) -> None:
     (found,) = variables.problems({"survivor_npz_scorer_args": value}, OPTIONS)
     assert "ansible-playbook --check" in found
+
+
+def test_a_tag_of_ansibles_own_is_unknown() -> None:
+    words = ["all", "tagged", "untagged", "always", "never", "molecule-notest", "notest"]
+    assert variables.tag_problems(words, [*words, "molecule-idempotence-notest"]) == []
+    assert variables.tag_problems(["all", "odd", "odd"], ["strange"]) == [
+        f"unknown tag {tag}; the tags are {', '.join(variables.TAGS)}." for tag in ("odd", "strange")
+    ]
+    (said,) = variables.tag_problems(["preflight"], ["preflight"])
+    assert "nothing is proven" in said

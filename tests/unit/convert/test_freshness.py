@@ -192,6 +192,15 @@ def test_a_sidecar_is_not_found_where_a_crash_left_it(tmp_path: Path) -> None:
         Path(path).write_text(json.dumps({**WHOLE, "npz_sha256": "0" * 64}))
 
 
+@pytest.mark.parametrize("mode", [0o641, 0o604])
+def test_a_new_npz_has_another_mode_than_the_one_it_replaces(tmp_path: Path, mode: int) -> None:
+    bench = Bench(tmp_path)
+    bench.convert([shape_c(1)])
+    bench.npz.chmod(mode)
+    bench.convert([shape_c(2)])
+    assert bench.npz.stat().st_mode & 0o7777 == mode
+
+
 def test_leftovers_fill_the_disk_of_a_conversion_that_fails(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     staged = Path(Names(str(bench.npz)).staged("0" * 64))

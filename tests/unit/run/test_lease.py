@@ -17,7 +17,7 @@ from ansible.module_utils.survivor_npz.run.supervise.clocks import boot_id, upti
 def no_descriptor_is_left_open() -> Iterator[None]:
     before = len(os.listdir("/proc/self/fd"))
     yield
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 LEASE = {
@@ -146,8 +146,9 @@ def test_a_lease_is_lost_in_a_power_cut(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "replace", replace)
+    own = home.make_private(str(tmp_path))
+    steps.clear()
     lease.take(str(tmp_path), "me", "laptop", 60, seen=0)
-    own = home.home(str(tmp_path))
     assert steps == [f"{own}/lease.json.tmp", "rename", own]
     assert os.lstat(f"{own}/lease.json").st_mode & 0o777 == 0o600
 

@@ -11,6 +11,7 @@ from typing import Iterator
 
 import pytest
 from ansible.module_utils.survivor_npz.run.supervise import processes
+from ansible.module_utils.survivor_npz.run.supervise.clocks import uptime
 
 Child = subprocess.Popen[bytes]
 SLEEPS = "import sys, time; print(flush=True); time.sleep(60)"
@@ -85,6 +86,7 @@ def test_a_search_finds_itself_or_not_what_it_should(child: Child) -> None:
     assert found["pid"] == child.pid
     assert found["command"].endswith(" a-word-of-its-own")
     assert 0 <= found["age"] < 60
+    assert abs(found["age"] - (uptime() - of(child)[1] / os.sysconf("SC_CLK_TCK"))) < 0.5
     assert processes.matching("a-word-of-its-own", {of(child)}) == []
     assert os.getpid() not in {
         one["pid"] for one in processes.matching(processes.command_of(os.getpid()), set())

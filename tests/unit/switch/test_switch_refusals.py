@@ -37,7 +37,7 @@ def activate(names: Names) -> None:
 def no_descriptor_is_left_open() -> Iterator[None]:
     before = len(os.listdir("/proc/self/fd"))
     yield
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def test_a_revert_brings_back_bytes_that_never_were_live(names: Names) -> None:

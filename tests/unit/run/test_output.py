@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""The script's output on its way to its reader: when it is over, and who holds its pipes after that."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.survivor_npz.run.supervise.output import Output
+from launch import until
+from module_run import in_fork
+
+
+@pytest.mark.parametrize(
+    ("sources", "waiting", "late", "past_limit", "over"),
+    [
+        (0, 0, False, False, True),
+        (1, 0, False, False, False),
+        (1, 0, True, False, True),
+        (0, 1, False, False, False),
+        (0, 1, False, True, True),
+        (1, 1, True, False, False),
+        (1, 1, False, True, False),
+        (1, 1, True, True, True),
+    ],
+)
+def test_a_reader_that_is_slow_loses_the_end(
+    sources: int, waiting: int, late: bool, past_limit: bool, over: bool
+) -> None:
+    run: Any = None
+    with selectors.DefaultSelector() as selector:
+        output = Output(run, selector, (1, 2))
+    output._sources.update(range(sources))
+    output._waiting.update(dict.fromkeys(range(waiting), b"x"))
+    assert output.over(late, past_limit) is over
+
+
+def test_what_logs_for_a_daemon_holds_the_callers_pipes(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("early\n")
+
+    def hand_over() -> list[str]:
+        child = subprocess.Popen(["sh", "-c", "read until_told; echo late"], stdin=-1, stdout=-1)
+        assert child.stdin and child.stdout
+        out, err = os.pipe(), os.pipe()
+        os.dup2(out[1], 1)
+        os.dup2(err[1], 2)
+        run: Any = types.SimpleNamespace(log=types.SimpleNamespace(path=str(log)))
+        output = Output(run, selectors.DefaultSelector(), (1, 2))
+        output._sources = {child.stdout.fileno()}
+        output.hand_over()
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        (pid,) = set(map(int, children)) - {child.pid}
+        until(lambda: os.readlink(f"/proc/{pid}/fd/2") == "/dev/null", "another standard error", 5)
+        held = [os.readlink(f"/proc/{pid}/fd/{number}") for number in (0, 1, 2)]
+        child.stdin.write(b"\n")
+        child.stdin.flush()
+        os.waitpid(pid, 0)
+        return held
+
+    signalled, found = in_fork(hand_over)
+    assert (signalled, found) == (None, ["/dev/null"] * 3)
+    assert log.read_text() == "early\nlate\n"
