@@ -193,7 +193,12 @@ def test_the_controller_drops_a_word_of_a_real_look(names: Names, tmp_path: Path
     (tmp_path / "s.json").write_text("[]")
     os.utime(tmp_path / "s.json", ns=(7, 7))
     me = str(os.geteuid())
-    more = {"owner": me, "group": str(os.getegid()), "libraries": ["numpy", "no_such_library"], "now": 1.0}
+    more: Dict[str, Any] = {
+        "owner": me,
+        "group": str(os.getegid()),
+        "libraries": ["numpy", "no_such_library"],
+        "now": 1.0,
+    }
     conversion = {"src": "s.json", "dest": NPZ, "force": False, "prng_encoding": "registry"}
     for where in ("s.json", "gone.json"):
         found = look(
