@@ -38,6 +38,7 @@ from ansible.plugins.callback import CallbackBase
 ROOT = Path(__file__).resolve().parents[2]
 # Modules find our package through the setting `module_utils`; a plugin needs this line.
 ansible.module_utils.__path__.append(str(ROOT / "module_utils"))
+from ansible.module_utils.survivor_npz.controller import interruption
 from ansible.module_utils.survivor_npz.controller import report as reports
 from ansible.module_utils.survivor_npz.controller.fleet.answers import readable, unreachable
 from ansible.module_utils.survivor_npz.controller.screen import harmless
@@ -63,18 +64,6 @@ def _careful(method: Callable[..., None]) -> Callable[..., None]:
             self._display.warning(f"survivor_npz_report: {type(error).__name__}: {error}")
 
     return wrapper
-
-
-def _is_deaf(frame: Any) -> bool:
-    """Whether an exception raised in this frame would be printed and forgotten: in a fork or a destructor.
-
-    After a fork there is one more worker to end, too.
-    """
-    while frame is not None:
-        if frame.f_code.co_name in ("_launch", "__del__"):
-            return True
-        frame = frame.f_back
-    return False
 
 
 def _message(result: Mapping[str, Any]) -> str:
@@ -129,7 +118,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
         """End as Ansible does on Ctrl-C, by whichever signal: workers first, then this process by way of exit."""
         if os.getpid() != self._pid or self._signal:
             return
-        if _is_deaf(frame):
+        if interruption.is_deaf(frame):
             signal.signal(signal.SIGALRM, lambda _, later: self._on_signal(number, later))
             signal.setitimer(signal.ITIMER_REAL, 0.02)
             return
@@ -137,6 +126,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
         for worker in multiprocessing.active_children():
             if worker.pid:
                 os.kill(worker.pid, number)
+        interruption.insist(self._at_exit)
         raise KeyboardInterrupt
 
     def _enter(self, phase: str | None) -> None:
