@@ -9,6 +9,7 @@ ratios follow from the counts as the producer computes them.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -60,12 +61,13 @@ def _draws(count: int, seed: int) -> Iterator[Tuple[Record, Record]]:
     trials: List[Record] = [_trial(rng, number) for number in range(1, TRIALS + 1)]
     for trial, mode, suffix in ((trials[0], "constant", ""), (trials[1], "variable", "_hybrid")):
         trial.update(skip_mode=mode, prng_type=trial["prng_base"] + suffix)
-    weights = [2.0 ** -(rank % 6) for rank in range(TRIALS)]
+    weights = list(itertools.accumulate(2.0 ** -(rank % 6) for rank in range(TRIALS)))
+    rate_weights = list(itertools.accumulate(RATE_WEIGHTS))
     value = -1
     for index in range(count):
         value += rng.randint(1, 3)
-        forward, reverse = rng.choices(RATES, RATE_WEIGHTS, k=2)
-        trial = trials[index] if index < 2 else rng.choices(trials, weights)[0]
+        forward, reverse = rng.choices(RATES, cum_weights=rate_weights, k=2)
+        trial = trials[index] if index < 2 else rng.choices(trials, cum_weights=weights)[0]
         own = {"seed": value, "forward_match_rate": forward, "reverse_match_rate": reverse}
         yield {**own, "score": round((forward + reverse) / 2, 4)}, trial
 
@@ -79,19 +81,20 @@ def write(path: str, count: int, seed: int = 25, indent: int | None = 2) -> None
     """Write the survivors as `json.dump(list, indent=indent)` does, one record in memory at a time."""
     outer = "" if indent is None else "\n" + " " * indent
     comma = ", " if indent is None else f",{outer}" + " " * indent
-    trials: Dict[int, str] = {}
+    trials: Dict[int, Tuple[str, str]] = {}
     with open(path, "w", encoding="utf-8") as file:
         file.write("[")
         empty = True
         for own, trial in _draws(count, seed):
             # With `indent`, json has no fast encoder: a trial is encoded once, and a survivor's numbers by repr.
             if id(trial) not in trials:
-                trials[id(trial)] = json.dumps(trial, indent=indent).replace("\n", outer)
-            shared = trials[id(trial)]
-            start = shared.index('"')
+                shared = json.dumps(trial, indent=indent).replace("\n", outer)
+                start = shared.index('"')
+                trials[id(trial)] = shared[:start], comma + shared[start:]
+            opening, rest = trials[id(trial)]
             text = comma.join(f'"{name}": {value!r}' for name, value in own.items())
             before = "" if empty else "," if outer else ", "
-            file.write(f"{before}{outer}{shared[:start]}{text}{comma}{shared[start:]}")
+            file.write(f"{before}{outer}{opening}{text}{rest}")
             empty = False
         file.write("]" if empty or not outer else "\n]")
 
