@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.survivor_npz.common.boot import stamp
 from ansible.module_utils.survivor_npz.look import copies, host
+from ansible.module_utils.survivor_npz.npz.inspect import NpzInfo
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 STRANGER = 54321
@@ -120,7 +121,12 @@ def test_every_byte_is_read_twice_where_nobody_asks_for_it(
     (tmp_path / "x.npz").write_bytes(b"x")
     whole: list[str] = []
     read = copies.read_whole
-    monkeypatch.setattr(copies, "read_whole", lambda path: whole.append(path) or read(path))
+
+    def reads(path: str) -> NpzInfo:
+        whole.append(path)
+        return read(path)
+
+    monkeypatch.setattr(copies, "read_whole", reads)
     look(tmp_path)
     assert whole == []
     assert look(tmp_path, whole=True)["copies"][0]["fault"]
