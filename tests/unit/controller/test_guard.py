@@ -178,3 +178,10 @@ def test_another_programs_variable_is_evaluated() -> None:
     assert found["report"]["options"]["path"] == "/r"
     with pytest.raises(Stop, match="survivor_npz_odd"):
         guarded(hosts={"rig": {"survivor_npz_odd": 1}})
+
+
+def test_a_status_is_refused_for_what_it_should_show() -> None:
+    found = guarded("status", groups={"coordinator": []})
+    assert found["team"]["faults"] and groups_of(found)
+    assert "coordinator" in refused("status", groups={"coordinator": []}, played=("localhost",))
+    assert "misspelt" in refused("status", hosts={"rig": {"survivor_npz_misspelt": 1}})

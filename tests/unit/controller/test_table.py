@@ -72,3 +72,12 @@ def test_what_a_host_holds_before_there_is_a_goal() -> None:
     assert table.before(look) == f"corrupt {short(OLD)}", "an absent copy that nobody asked for is not told"
     assert table.before(a_look(a_copy(), a_copy(RAM))) == f"holds {short(OLD)}", "once"
     assert table.before({"failed": True, "msg": "no"}) == "unknown"
+
+
+def test_a_real_switch_is_only_predicted() -> None:
+    parts = {"rig": part_of(a_look(), GOAL, "auto", False)}
+    results = {"switched": {"rig": CHANGED}}
+    (row,) = table.rows(Team(None, ["rig"], [], []), {}, parts, results, unproven={}, will=False)
+    assert (row["action"], row["proof"]) == ("switched", "yes")
+    (row,) = table.rows(Team(None, ["rig"], [], []), {}, {}, {}, unproven={}, will=True)
+    assert (row["before"], row["action"], row["proof"]) == ("not checked", "none", "yes")

@@ -187,7 +187,7 @@ def test_a_staged_file_of_a_dead_run_is_taken_up(bench: Bench, monkeypatch: pyte
         first.sha256,
     )
     activated = bench.again()
-    assert (activated.changed, activated.sha256) == (True, first.sha256)
+    assert (activated.changed, activated.sha256, activated.staged) == (True, first.sha256, None)
     assert bench.again().reason == "fresh"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
-from ansible.module_utils.survivor_npz.convert import freshness
+from ansible.module_utils.survivor_npz.convert import api, freshness
 from ansible.module_utils.survivor_npz.convert.freshness import Decision, find_staged, foresee, look_at_live
 from ansible.module_utils.survivor_npz.npz.schema import CONVERTER_VERSION, SCHEMA_VERSION
 from ansible.module_utils.survivor_npz.switch.names import Names
@@ -199,6 +199,14 @@ def test_a_new_npz_has_another_mode_than_the_one_it_replaces(tmp_path: Path, mod
     bench.npz.chmod(mode)
     bench.convert([shape_c(2)])
     assert bench.npz.stat().st_mode & 0o7777 == mode
+
+
+def test_as_many_workers_as_processors_are_none(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.convert([shape_c(1)])
+    given = api.run(api.Options(str(bench.json), str(bench.npz), workers=1, force=True, check=True))
+    found = api.run(api.Options(str(bench.json), str(bench.npz), workers=0, force=True, check=True))
+    assert (found.sha256, found.survivor_count) == (given.sha256, 1)
 
 
 def test_leftovers_fill_the_disk_of_a_conversion_that_fails(tmp_path: Path) -> None:

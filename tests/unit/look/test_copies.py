@@ -55,6 +55,7 @@ def test_a_word_of_the_look_at_a_copy_is_missing(names: Names) -> None:
         "size": info.st_size,
         "mtime_ns": 7,
         "survivors": 5,
+        "schema": None,
         "fault": None,
         "pin": {},
         "previous": None,

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.survivor_npz.common.boot import stamp
-from ansible.module_utils.survivor_npz.look import host
+from ansible.module_utils.survivor_npz.look import copies, host
+from ansible.module_utils.survivor_npz.npz.inspect import NpzInfo
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 STRANGER = 54321
@@ -112,6 +113,24 @@ def test_a_stranger_is_trusted_because_somebody_else_is(
     }
     monkeypatch.delenv("SUDO_UID")
     assert host._trusted([]) == {0, os.geteuid()}
+
+
+def test_every_byte_is_read_twice_where_nobody_asks_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.npz").write_bytes(b"x")
+    whole: list[str] = []
+    read = copies.read_whole
+
+    def reads(path: str) -> NpzInfo:
+        whole.append(path)
+        return read(path)
+
+    monkeypatch.setattr(copies, "read_whole", reads)
+    look(tmp_path)
+    assert whole == []
+    assert look(tmp_path, whole=True)["copies"][0]["fault"]
+    assert whole == [str(tmp_path / "x.npz")]
 
 
 def test_a_directory_is_looked_for_in_another_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ def write_lease(directory: Path, content: Any) -> None:
         ({**LEASE, "expires": "5"}, "'expires'"),
         ({**LEASE, "expires": False}, "'expires'"),
         ({**LEASE, "ended": 1}, "'ended'"),
-        ({key: value for key, value in LEASE.items() if key != "begun_utc"}, "'begun_utc'"),
+        *(({k: value for k, value in LEASE.items() if k != key}, f"'{key}'") for key in LEASE),
     ],
 )
 def test_a_file_that_is_no_lease_passes_for_one(tmp_path: Path, content: Any, says: str) -> None:

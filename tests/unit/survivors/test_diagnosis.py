@@ -42,6 +42,8 @@ DEEP = b"[" * 2000
         (b'[{"a": 1}, {"b": 1}', "json_truncated", ENDS.format(19, "after record 1")),
         (b'[{"a": 1},', "json_truncated", ENDS.format(10, "after record 0")),
         (b"[", "json_truncated", ENDS.format(1, "before the first record")),
+        (b'[{"a": 1}, tru', "json_truncated", ENDS.format(14, "in record 1")),
+        (b"[1] \xff", "json_utf8", "byte 0xff is not UTF-8 at byte 4 (record 0)"),
         (b'[{"a": 1}] x', "json_trailing", "a second document or other text follows the list at byte 11"),
         (b'[{"a": NaN}]', "json_nan", "NaN is not a JSON number at byte 7 (record 0)"),
         (b'[1, {"a": -Infinity}]', "json_nan", "-Infinity is not a JSON number at byte 10 (record 1)"),
