@@ -110,6 +110,12 @@ def test_what_cannot_be_read_is_a_traceback_or_missing(
     path.write_bytes(b"x")
     found_live = look_at_live(str(path))
     assert found_live and found_live.digests.size == 1 and not found_live.is_symlink
+
+    def odd(_path: str) -> Any:
+        raise OSError("odd")
+
+    monkeypatch.setattr(freshness, "digests_of", odd)
+    assert refused(str(path)).message.startswith(f"{path}: odd. ")
     monkeypatch.setattr(freshness, "digests_of", fails)
     found = refused(str(path))
     assert (found.code, found.message) == (
@@ -171,6 +177,10 @@ def test_force_hides_the_reason_or_a_foreign_npz_has_a_source(tmp_path: Path) ->
     found = foresee(str(bench.json), str(bench.npz), False, "registry")
     words = ("due", "source", "notes", "left_out", "defaulted")
     assert [found.get(word) for word in words] == [False, {}, [], {}, {}]
+    assert "another program (it has no sidecar of this project)" in found["warnings"][0]
+    Path(names.sidecar).write_text(json.dumps({"npz_sha256": "ab" * 32}))
+    (warning,) = foresee(str(bench.json), str(bench.npz), False, "registry")["warnings"]
+    assert "and its sidecar records abababab" in warning
 
 
 def test_the_last_conversion_is_forgotten_with_its_npz(tmp_path: Path) -> None:

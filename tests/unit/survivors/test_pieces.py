@@ -119,6 +119,14 @@ def test_a_piece_is_read_more_often_than_it_must(path: Path) -> None:
     source.close()
 
 
+def test_the_end_of_the_file_is_read_again_and_again(path: Path) -> None:
+    source = opened(path, b'[{"a": 1}, {"a": x]')
+    with pytest.raises(BrokenError):
+        list(parsed(source, 8))
+    assert source.reads.count((11, 7)) <= 3
+    source.close()
+
+
 def test_a_long_record_is_read_byte_by_byte(path: Path) -> None:
     long = b'{"a": "' + b"x" * 3000 + b'"}'
     source = opened(path, b"[" + long + b", " + REGULAR + b"]")
