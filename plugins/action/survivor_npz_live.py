@@ -24,6 +24,7 @@ from ansible.module_utils.survivor_npz.controller.report import BEYOND
 from ansible.module_utils.survivor_npz.controller.rig_watch import RigWatch, places
 from ansible.module_utils.survivor_npz.controller.run_result import task_result
 from ansible.module_utils.survivor_npz.controller.screen import Lines, clock
+from ansible.module_utils.survivor_npz.run.options import START
 
 display = Display()
 
@@ -63,21 +64,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         "dir": {"type": "str", "required": True},
         "follow": {"type": "bool", "default": False},
         "script": {"type": "str"},
-        "args": {"type": "list", "elements": "str", "default": []},
         "environment": {"type": "dict", "default": {}},
-        "creates": {"type": "list", "elements": "str", "default": []},
-        "timeout": {"type": "float", "default": 0},
-        "grace": {"type": "float", "default": 5},
-        "npz": {"type": "dict", "default": {}},
-        "proved": {"type": "list", "elements": "str", "default": []},
-        "stamp": {"type": "dict", "default": {}},
+        **START,
         "detach": {"type": "bool", "default": False},
         "quiet": {"type": "bool", "default": False},
         "sign_of_life": {"type": "float", "default": 30},
         "reconnect": {"type": "float", "default": 600},
         "backlog": {"type": "int", "default": 8192},
     }
-    _JOB = ("script", "args", "environment", "creates", "timeout", "grace", "npz", "proved", "stamp")
+    _JOB = ("script", "environment", *START)
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the action; see library/survivor_npz_live.py for its options and result."""

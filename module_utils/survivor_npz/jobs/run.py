@@ -8,19 +8,14 @@ from typing import Any
 
 from ansible.module_utils.survivor_npz.common.errors import JobError
 from ansible.module_utils.survivor_npz.run import control, log_reader
+from ansible.module_utils.survivor_npz.run.options import START
 
 OPTIONS: dict[str, Any] = {
     "state": {"choices": ["query", "started", "stopped", "output", "workers"], "default": "query"},
     "dir": {"type": "path", "required": True},
     "script": {},
-    "args": {"type": "list", "elements": "str", "default": []},
     "environment": {"type": "dict", "default": {}, "no_log": True},
-    "creates": {"type": "list", "elements": "str", "default": []},
-    "timeout": {"type": "float", "default": 0},
-    "grace": {"type": "float", "default": 5},
-    "npz": {"type": "dict", "default": {}},
-    "proved": {"type": "list", "elements": "str", "default": []},
-    "stamp": {"type": "dict", "default": {}},
+    **START,
     "token": {"no_log": False},
     "proof": {"type": "float", "default": 0.5},
     "run": {},
@@ -34,7 +29,6 @@ NEEDS = [
     ("state", "output", ["run"]),
     ("state", "workers", ["match"]),
 ]
-_JOB = ("args", "creates", "timeout", "grace", "npz", "proved", "stamp", "token")
 
 
 def _started(args: dict[str, Any], check: bool) -> dict[str, Any]:
@@ -46,7 +40,7 @@ def _started(args: dict[str, Any], check: bool) -> dict[str, Any]:
             "command": command,
             "message": "Step 2.5 would start",
         }
-    job = {key: args[key] for key in _JOB} | {"dir": args["dir"], "command": command}
+    job = {key: args[key] for key in (*START, "token")} | {"dir": args["dir"], "command": command}
     job["environment"] = {key: str(value) for key, value in args["environment"].items()}
     try:
         record = control.start(job)
