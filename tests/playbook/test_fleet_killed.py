@@ -9,23 +9,10 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Callable, List
+from typing import Callable
 
 import pytest
 from localfleet import LocalFleet
-
-
-def agree(fleet: LocalFleet) -> bool:
-    """Whether every host has the same NPZ live."""
-    return len({fleet.sha256(host) for host in fleet.hosts}) == 1 and fleet.sha256("zeus") is not None
-
-
-def leftovers(fleet: LocalFleet) -> List[str]:
-    return [
-        name
-        for name in fleet.tree()
-        if any(mark in name for mark in (".staged", ".pending", ".tmp.", ".outgoing"))
-    ]
 
 
 def kill_when(fleet: LocalFleet, ready: Callable[[], bool], limit: float = 60) -> None:
@@ -48,7 +35,7 @@ def kill_when(fleet: LocalFleet, ready: Callable[[], bool], limit: float = 60) -
 
 def healed(fleet: LocalFleet) -> None:
     run = fleet.run("prepare.yml")
-    assert (run.rc, agree(fleet), leftovers(fleet)) == (0, True, []), run.out
+    assert (run.rc, fleet.agrees(), fleet.leftovers()) == (0, True, []), run.out
     assert fleet.sha256("zeus") == run.report["convert"]["sha256"]
     assert fleet.run("prepare.yml").changed == []
 
@@ -60,7 +47,7 @@ def test_a_controller_dies_after_it_staged(tmp_path: Path) -> None:
     old = {host: fleet.sha256(host) for host in fleet.hosts}
     fleet.write_survivors(200)
     kill_when(fleet, lambda: any(fleet.dir("rig-6600").glob(".*.staged")))
-    assert {host: fleet.sha256(host) for host in fleet.hosts} == old or agree(fleet)
+    assert {host: fleet.sha256(host) for host in fleet.hosts} == old or fleet.agrees()
     healed(fleet)
 
 

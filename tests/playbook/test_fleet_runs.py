@@ -6,24 +6,10 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import List
 
 import numpy as np
 import pytest
 from localfleet import LocalFleet, Run
-
-
-def agree(fleet: LocalFleet) -> bool:
-    """Whether every host has the same NPZ live."""
-    return len({fleet.sha256(host) for host in fleet.hosts}) == 1 and fleet.sha256("zeus") is not None
-
-
-def leftovers(fleet: LocalFleet) -> List[str]:
-    return [
-        name
-        for name in fleet.tree()
-        if any(mark in name for mark in (".staged", ".pending", ".tmp.", ".outgoing"))
-    ]
 
 
 def predicted(fleet: LocalFleet, *args: str) -> tuple[Run, Run]:
@@ -43,7 +29,7 @@ def test_the_proposal(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     run = fleet.run()
     assert (run.rc, run.report["convert"]["reason"], fleet.starts) == (0, "missing", ["7"]), run.out
-    assert agree(fleet)
+    assert fleet.agrees()
     run = fleet.run()
     assert (run.rc, run.report["convert"]["reason"], run.changed) == (0, "fresh", ["zeus"]), run.out
     assert run.report["convert"]["converted"] is False
@@ -69,8 +55,8 @@ def test_a_dry_run_of_a_new_fleet_and_of_a_converged_one(tmp_path: Path) -> None
     assert "missing" in dry.out, "--check --diff tells why"
     dry, real = predicted(fleet)
     assert real.changed == []
-    assert agree(fleet)
-    assert leftovers(fleet) == []
+    assert fleet.agrees()
+    assert fleet.leftovers() == []
     run = fleet.run("step25.yml", check=True)
     assert (run.rc, fleet.starts, run.report["started"]) == (0, [], False), run.out
     assert "NOT started (dry run)" in run.tail
@@ -120,7 +106,7 @@ def test_a_rig_that_missed_one_run_kept_the_old_file_for_good(tmp_path: Path) ->
     _dry, real = predicted(fleet)
     assert real.changed == ["rig-6600b"]
     assert real.report["convert"]["converted"] is False
-    assert agree(fleet)
+    assert fleet.agrees()
 
 
 @pytest.mark.slow  # 28 s
@@ -139,7 +125,7 @@ def test_workers_read_an_old_npz_from_the_ram_disk(tmp_path: Path) -> None:
     _dry, real = predicted(fleet, "-e", "survivor_npz_make_extra_paths=true")
     assert real.changed == ["rig-6600", "rig-6600b", "zeus"], "step3 is nowhere yet"
     assert fleet.ram("rig-6600b").read_bytes() == fleet.npz("zeus").read_bytes()
-    assert leftovers(fleet) == []
+    assert fleet.leftovers() == []
 
 
 @pytest.mark.slow  # one of the longest; make torture plays it
@@ -169,7 +155,7 @@ def test_nothing_is_pushed_when_step_1_wrote_no_survivors(tmp_path: Path) -> Non
         assert run.rc != 0, content
         assert fleet.starts == []
         assert {host: fleet.sha256(host) for host in fleet.hosts} == before
-        assert leftovers(fleet) == []
+        assert fleet.leftovers() == []
         assert "Traceback" not in run.out
         assert "STOPPED in convert: zeus: " in run.tail
 
@@ -179,7 +165,7 @@ def test_zero_survivors_may_be_allowed(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path, rigs=("rig-6600",), count=0)
     run = fleet.run(extra={"survivor_npz_min_survivors": 0})
     assert (run.rc, fleet.starts) == (0, ["7"]), run.out
-    assert agree(fleet)
+    assert fleet.agrees()
     assert "WARNING: --sample-size 5,000 needs more than 0 survivors" in run.tail
 
 
@@ -204,7 +190,7 @@ def test_two_controllers_interleave(tmp_path: Path) -> None:
     assert fleet.sha256("rig-6600") == before == fleet.sha256("zeus")
     del fleet.hostvars["rig-6600b"]["survivor_npz_rig_python"]
     run = fleet.run("prepare.yml")
-    assert (run.rc, agree(fleet), leftovers(fleet)) == (0, True, []), run.out
+    assert (run.rc, fleet.agrees(), fleet.leftovers()) == (0, True, []), run.out
 
 
 def test_a_world_writable_mode_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hooked import ROOT, STAMP, Hooked
+from hooked import ROOT, STAMP, Hooked, not_started
 
 SHELLCHECK = Path(sys.executable).parent / "shellcheck"
 ODD = ["100", "--sample-size", "5 000", "", "*", "new\nline", "$HOME", "--dir", "--", "-e"]
@@ -18,15 +18,6 @@ ODD = ["100", "--sample-size", "5 000", "", "*", "new\nline", "$HOME", "--dir", 
 @pytest.fixture
 def hooked(tmp_path: Path) -> Hooked:
     return Hooked(tmp_path)
-
-
-def not_started(hooked: Hooked, done: subprocess.CompletedProcess[str], code: int, says: str) -> None:
-    assert done.returncode == code, done.stderr
-    assert says in done.stderr
-    assert "Step 2.5 was NOT started." in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
-    assert hooked.arguments is None
 
 
 def test_started_by_hand_it_prepares_then_runs_with_its_arguments_untouched(hooked: Hooked) -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hooked import Hooked, line, render
+from hooked import Hooked, line, not_started, render
 
 SHELLCHECK = Path(sys.executable).parent / "shellcheck"
 
@@ -16,15 +16,6 @@ SHELLCHECK = Path(sys.executable).parent / "shellcheck"
 @pytest.fixture
 def hooked(tmp_path: Path) -> Hooked:
     return Hooked(tmp_path)
-
-
-def not_started(hooked: Hooked, done: subprocess.CompletedProcess[str], code: int, says: str) -> None:
-    assert done.returncode == code, done.stderr
-    assert says in done.stderr
-    assert "Step 2.5 was NOT started." in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
-    assert hooked.arguments is None
 
 
 @pytest.mark.parametrize("shell", ["bash", "dash"])

@@ -205,3 +205,13 @@ def wait_for(condition: Callable[[], Any], seconds: float = 15) -> None:
     while not condition():
         assert time.monotonic() < until, "it never happened"
         time.sleep(0.02)
+
+
+def not_started(hooked: Hooked, done: subprocess.CompletedProcess[str], code: int, says: str) -> None:
+    """Assert that the script was not started, and that only this says why."""
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert "Step 2.5 was NOT started." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert hooked.arguments is None

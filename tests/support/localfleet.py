@@ -164,6 +164,15 @@ class LocalFleet:
         # The inventory is the harness's own.
         return {name: value for name, value in found.items() if not name.startswith("inventory")}
 
+    def agrees(self) -> bool:
+        """Whether every host has the same NPZ live."""
+        return len({self.sha256(host) for host in self.hosts}) == 1 and self.sha256("zeus") is not None
+
+    def leftovers(self) -> List[str]:
+        """Unfinished files of a run."""
+        marks = (".staged", ".pending", ".tmp.", ".outgoing")
+        return [name for name in self.tree() if any(mark in name for mark in marks)]
+
     def inventory(self) -> Path:
         """Write the inventory from `hosts`, `hostvars` and `vars`; return its path."""
         shm = str(self.root / "{{ inventory_hostname }}" / "shm")
