@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,15 @@ def machine() -> dict[str, object]:
         "python": platform.python_version(),
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
     }
+
+
+def write(name: str, results: Mapping[str, Any], out: Path, save: bool) -> None:
+    """Write NAME.json into `out`, with `save` into benchmarks/results/ too."""
+    for folder in [out, *([RESULTS] if save else [])]:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}.json"
+        path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        print(f"{path} (`make plots` draws it)")
 
 
 def rsync_missing() -> str:
@@ -206,11 +215,7 @@ def main() -> int:
     print(text(settings))
     if missing:
         print(f"rsync was not measured: {missing}")
-    for folder in [asked.out, *([RESULTS] if asked.save else [])]:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{asked.name}.json"
-        path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-        print(f"{path} (`make plots` draws it)")
+    write(asked.name, results, asked.out, asked.save)
     wrong = faults(settings, label(asked.checkout[0]))
     print("".join(f"\nDOES NOT HOLD: {line}" for line in wrong))
     return 1 if wrong and asked.check else 0

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import os
 import shutil
 import signal
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fleet import RESULTS, label, machine, take
+from fleet import label, machine, take, write
 from fleet_cases import NPZ, Case, Site, rigs_of
 from fleet_table import BARE
 from hosts import disks, packages
@@ -130,10 +129,7 @@ def main() -> int:
     print(
         "  controller's memory:", ", ".join(f"{value:.0f} MiB for {name}" for name, value in memory.items())
     )
-    for place in [asked.out, *([RESULTS] if asked.save else [])]:
-        place.mkdir(parents=True, exist_ok=True)
-        (place / "large.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-        print(place / "large.json")
+    write("large", results, asked.out, asked.save)
     return 0
 
 

@@ -8,7 +8,6 @@ start, and loads the whole file from the page cache. Writes headline.json into b
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fleet import RESULTS, machine
+from fleet import machine, write
 from inputs import REBUILD, ROOT, Input, field, warm
 from measure import MIB, module_command, timed
 
@@ -163,10 +162,7 @@ def main() -> int:
         for name in FIELD:
             results["files"].append(compare(field(asked.cache, name), Path(work), asked.rounds))
             print(text(results["files"][-1]), flush=True)
-    for folder in [asked.out, *([RESULTS] if asked.save else [])]:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "headline.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-        print(f"{folder / 'headline.json'} (`make plots` draws it)")
+    write("headline", results, asked.out, asked.save)
     return 0
 
 

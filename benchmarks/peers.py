@@ -9,7 +9,6 @@ and compute its SHA-256. Writes peers.json into build/bench/.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import shutil
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from fleet import RESULTS, label, machine
+from fleet import label, machine, write
 from inputs import PLAIN, ROOT, Input, main_inputs, warm
 from measure import MIB, Cost, module_command, peak_memory, timed
 
@@ -183,10 +182,7 @@ def main() -> int:
         for number, source in enumerate(main_inputs(asked.cache, asked.survivors)):
             results["files"].append(compare(source, Path(work), asked.checkout, asked.rounds))
             print(text(number, results["files"][-1]), flush=True)
-    for folder in [asked.out, *([RESULTS] if asked.save else [])]:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "peers.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-        print(f"{folder / 'peers.json'} (`make plots` draws it)")
+    write("peers", results, asked.out, asked.save)
     wrong = [] if asked.survivors else faults(results["files"])
     print("".join(f"DOES NOT HOLD: {line}\n" for line in wrong), end="")
     return 1 if wrong and asked.check else 0

@@ -36,13 +36,19 @@ def settings_of(results: dict[str, Any]) -> list[Setting]:
     ]
 
 
+def titled(results: dict[str, Any], width: float, height: float, title: str = "{}") -> Figure:
+    """A figure whose title says on what machine and when it was measured."""
+    host = results["machine"]
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.suptitle(title.format(f"{host['cores']} cores, Linux {host['kernel']}, {host['date']}"))
+    return figure
+
+
 def fleet(results: dict[str, Any]) -> Figure:
     """Each setting's ratios with their spread and limits."""
     settings = settings_of(results)
     most = max(sum(len(costs) for costs in setting.rounds[0].values()) for setting in settings)
-    figure = Figure(figsize=(9, 1 + 0.4 * most * len(settings)), layout="constrained")
-    host = results["machine"]
-    figure.suptitle(f"{host['cores']} cores, Linux {host['kernel']}, {host['date']}")
+    figure = titled(results, 9, 1 + 0.4 * most * len(settings))
     for setting, axes in zip(settings, figure.subplots(len(settings), 1, squeeze=False)[:, 0]):
         places: list[str] = []
         for number, who in enumerate(setting.who()):
@@ -65,11 +71,7 @@ def fleet(results: dict[str, Any]) -> Figure:
 def scale(results: dict[str, Any]) -> Figure:
     """Seconds by number of hosts, wall and the controller's CPU, logarithmically."""
     settings = settings_of(results)
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
-    host = results["machine"]
-    figure.suptitle(
-        f"controller and all hosts on {host['cores']} cores, Linux {host['kernel']}, {host['date']}"
-    )
+    figure = titled(results, 11, 4.5, "controller and all hosts on {}")
     hosts = [setting.hosts for setting in settings]
     for axes, title in zip(figure.subplots(1, 2), ("wall, s", "CPU of the controller alone, s")):
         for who in settings[0].who():
@@ -92,9 +94,7 @@ def scale(results: dict[str, Any]) -> Figure:
 
 def peers(results: dict[str, Any]) -> Figure:
     """Wall time and memory of each contender, by file."""
-    figure = Figure(figsize=(13, 4.5), layout="constrained")
-    host = results["machine"]
-    figure.suptitle(f"whole processes; {host['cores']} cores, Linux {host['kernel']}, {host['date']}")
+    figure = titled(results, 13, 4.5, "whole processes; {}")
     panels = [(entry, what) for entry in results["files"] for what in ("s", "MiB")]
     for axes, (entry, what) in zip(figure.subplots(1, len(panels)), panels):
         names = list(entry["runs"])
@@ -153,9 +153,7 @@ def bench(results: dict[str, Any]) -> Figure:
 
 def headline(results: dict[str, Any]) -> Figure:
     """Size, load time and memory of both forms, logarithmically."""
-    figure = Figure(figsize=(13, 4), layout="constrained")
-    host = results["machine"]
-    figure.suptitle(f"{host['cores']} cores, Linux {host['kernel']}, {host['date']}; claimed: black")
+    figure = titled(results, 13, 4, "{}; claimed: black")
     panels = {"bytes": "file, MB", "one": "one worker, s", "cpu": f"{WORKERS} workers, s of CPU time in all"}
     files = results["files"]
     for axes, (key, title) in zip(figure.subplots(1, len(panels)), panels.items()):
