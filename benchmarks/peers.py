@@ -175,6 +175,7 @@ def main() -> int:
     if not LIBRARIES.is_dir():
         print("bench-peers: build/peers is missing, `make bench-peers` installs it")
         return 1
+    asked.cache.mkdir(parents=True, exist_ok=True)
     os.environ["PYTHONPATH"] = str(LIBRARIES)
     sys.path.insert(0, str(LIBRARIES))
     results: dict[str, Any] = {"machine": machine(), "versions": versions(), "files": []}
