@@ -15,7 +15,7 @@ import pytest
 from ansible.module_utils.survivor_npz.run import control
 from ansible.module_utils.survivor_npz.run.supervise import home, lease, lock, main
 from launch import Place
-from module_run import in_fork, run_here
+from module_run import in_fork, preload, run_here
 
 pytest_plugins = ("launch_fixtures",)
 NOBODY = 65534
@@ -148,6 +148,7 @@ def as_nobody(function: Callable[[], Any]) -> Any:
         os.setuid(NOBODY)
         return function()
 
+    preload()
     return in_fork(run)[1]
 
 

@@ -24,6 +24,8 @@ for _list, _entry in ((ansible.module_utils.__path__, "module_utils"), (sys.path
     if str(ROOT / _entry) not in _list:
         _list.append(str(ROOT / _entry))
 
+JOBS = {path.stem for path in (ROOT / "module_utils" / "survivor_npz" / "jobs").glob("*.py")}
+
 LAUNCH = (
     "import sys, runpy, ansible.module_utils as m; m.__path__.append(sys.argv.pop(1)); "
     "path = sys.argv.pop(1); sys.argv[0] = path; runpy.run_path(path, run_name='__main__')"
@@ -45,10 +47,17 @@ def arguments(args: Dict[str, Any], check: bool = False, diff: bool = False) -> 
     return json.dumps({"ANSIBLE_MODULE_ARGS": parameters(args, check, diff)}).encode()
 
 
+def preload() -> None:
+    """Import every job, for a fork that becomes a user who can't read the checkout."""
+    importlib.import_module("survivor_npz_host")
+    for job in JOBS:
+        importlib.import_module(f"ansible.module_utils.survivor_npz.jobs.{job}")
+
+
 def played(module: str, args: Dict[str, Any]) -> Tuple[str, Dict[str, Any]]:
     """The module that the action plugin runs on a host in the place of `module`, and its arguments."""
     job = module.replace("survivor_npz_", "")
-    if (ROOT / "module_utils" / "survivor_npz" / "jobs" / f"{job}.py").exists():
+    if job in JOBS:
         return "survivor_npz_host", {"job": job, "given": args}
     return module, args
 
