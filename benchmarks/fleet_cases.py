@@ -111,7 +111,10 @@ class Site:
         self.folder = f"pipeline-{self.scratch.name}"
         self.inventory = self.scratch / "inventory.json.yml"
         self._next = itertools.cycle(self.sources)
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+        # As an operator's shell: PYTHONUNBUFFERED, for one, makes Zeus read each module byte by byte.
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHON"))
+        }
         self.env = {**kept, "ANSIBLE_CONFIG": str(self.root / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
         pipeline(self.zeus, zeus=True)
 
