@@ -169,7 +169,7 @@ def _refuse_giant(source: Source, offset: int, index: int, window: bytes) -> Non
 
     try:
         orjson.loads(b"[" + window)
-    except ValueError as error:
-        if getattr(error, "pos", 0) < len(window.decode("utf-8", "ignore")) - 16:
+    except orjson.JSONDecodeError as error:
+        if error.pos < len(window.decode("utf-8", "ignore")) - 16:
             return
     raise too_big(source, index, offset)

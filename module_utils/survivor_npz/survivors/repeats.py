@@ -148,7 +148,7 @@ def _parse_heads(heads: list[bytes]) -> Group | None:
     string or a nested value, and each head is valid by itself.
     """
     parsed: list[Record] = orjson.loads(b"[" + b"}".join(heads) + b"}]")
-    if len(parsed) != len(heads) or set(map(type, parsed)) != {dict} or not parsed[0]:
+    if len(parsed) != len(heads) or set(map(type, parsed)) != {dict}:
         return None
     group = make_group(parsed)
     return group if group.keys else None

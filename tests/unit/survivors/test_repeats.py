@@ -121,6 +121,13 @@ def test_tails_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(guessing.parse(dump([survivor(1, 77), survivor(2, 77)])).groups) == 1
 
 
+def test_tails_that_differ_far_from_their_end_are_told_apart_at_any_cost() -> None:
+    far = "x" * repeats._WORD * repeats._MOST_WORDS
+    records = [survivor(seed, seed % 2, name=far) for seed in range(20)]
+    parsed = splitter().parse(dump(records))
+    assert (len(parsed.groups), all_of(parsed)) == (1, records)
+
+
 def test_a_known_tail_is_parsed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     guessing = splitter()
     text = dump([survivor(1), survivor(2)])
