@@ -138,7 +138,7 @@ def take(
         repeated = bool(newest) and (newest["token"], newest["number"]) == (token, seen + 1)
         if repeated and not newest["ended"] and not note(newest)["expired"]:
             return newest, {}
-        trouble = "" if repeated else conflict(newest, seen, token)
+        trouble = conflict(newest, seen, token)
         if trouble:
             raise LeaseError(f"{trouble}. Nothing live was changed", newest)
         moment = uptime()
