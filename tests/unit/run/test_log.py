@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import struct
 import time
 from pathlib import Path
 
 import pytest
+from ansible.module_utils.survivor_npz.common.boot import boot_id
 from ansible.module_utils.survivor_npz.run import log_reader
 from ansible.module_utils.survivor_npz.run.supervise import log
+from ansible.module_utils.survivor_npz.run.supervise.processes import look_at
 
 
 def test_a_full_disk_loses_output_without_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,3 +84,36 @@ def test_times_belong_to_other_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert log_reader._times(str(tmp_path / "gone"), 5, 7) == (7, [])
     path.write_bytes(b"")
     assert log_reader._times(str(path), 0, 7) == (7, [])
+
+
+def test_a_reader_that_asks_for_now_waits_or_is_not_told_of_a_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, me = "20260101T000000Z-1", look_at(os.getpid())
+    assert me
+    place = tmp_path / ".survivor_npz" / "runs" / run
+    place.mkdir(parents=True)
+    (place / "log").write_text("half a li")
+    alive = {"state": "running", "supervisor": os.getpid(), "supervisor_start": me[1], "boot": boot_id()}
+    (place / "record.json").write_text(json.dumps(alive))
+    note, cut = tmp_path / ".survivor_npz" / "lock", {"at": 4, "lost": 1, "why": "full"}
+    note.write_text(json.dumps({"run": run, "log_cut": cut}))
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    answer = log_reader.read(str(tmp_path), run)
+    assert (answer["running"], answer["log_cut"], slept) == (True, cut, [])
+    assert 0 <= answer["waited"] < 30
+    note.write_text(json.dumps({"run": "20260101T000000Z-2", "log_cut": cut}))
+    answer = log_reader.read(str(tmp_path), run, wait=0.1)
+    assert (answer["log_cut"], slept) == (None, [log_reader.SETTLE])
+
+
+def test_two_times_are_kept_of_half_a_second_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: moment[0])
+    kept = log.Log(str(tmp_path))
+    for moment[0] in (100.0, 100.25, 100.5, 100.75):
+        kept.write(b"x")
+    kept.close()
+    times = (tmp_path / "times").read_bytes()
+    assert list(struct.iter_unpack("<QQ", times)) == [(0, 0), (2, 500)]

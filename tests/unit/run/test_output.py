@@ -66,3 +66,10 @@ def test_what_logs_for_a_daemon_holds_the_callers_pipes(tmp_path: Path) -> None:
     signalled, found = in_fork(hand_over)
     assert (signalled, found) == (None, ["/dev/null"] * 3)
     assert log.read_text() == "early\nlate\n"
+
+
+def test_a_process_is_left_that_has_nothing_to_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fork", None)
+    run: Any = None
+    with selectors.DefaultSelector() as selector:
+        Output(run, selector, (1, 2)).hand_over()
