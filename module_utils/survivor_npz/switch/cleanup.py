@@ -37,9 +37,7 @@ def leftovers(names: Names, keep: Collection[str] = ()) -> list[str]:
     return found + names.foreign_temp_files()
 
 
-def clean(
-    names: Names, keep: Collection[str] = (), *, sidecars: bool = False, check: bool = False
-) -> list[str]:
+def clean(names: Names, keep: Collection[str] = (), *, sidecars: bool) -> list[str]:
     """Remove `leftovers` and return their paths. What `recover` can roll forward goes forward first.
 
     Raises:
@@ -47,12 +45,11 @@ def clean(
     """
     if not os.path.isdir(names.directory):
         return []
-    with exclusive(names, create=not check) as here:
+    with exclusive(names) as here:
         # A symlink is another program's (survivor_npz_convert: never): nothing was switched there.
         if not os.path.islink(here.live):
-            roll_forward(here, sidecars, check)
+            roll_forward(here, sidecars)
         found = leftovers(here, keep)
-        if not check:
-            for path in found:
-                durable.unlink(path)
+        for path in found:
+            durable.unlink(path)
         return [os.path.join(names.directory, os.path.basename(path)) for path in found]

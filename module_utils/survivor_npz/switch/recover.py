@@ -15,13 +15,11 @@ from ansible.module_utils.survivor_npz.switch.live import exclusive, live_sha256
 from ansible.module_utils.survivor_npz.switch.names import PREFIX_LENGTH, Names
 
 
-def adopt_outgoing(names: Names, live: str | None, check: bool = False) -> bool:
+def adopt_outgoing(names: Names, live: str | None) -> bool:
     """Let the file that a switch put aside become the previous; tell whether there was one."""
     found = names.outgoing_files()
     for prefix, path in found.items():
         held = sha256_or_none(path)
-        if check:
-            continue
         if held is not None and held != live and held.startswith(prefix):
             durable.replace(path, names.previous)
         # Also after the rename: rename(2) does nothing when both names are one file already.
@@ -68,7 +66,7 @@ def _source_of_sidecar(names: Names, live: str) -> str | None:
     return kept if _is_foreign(kept) and not _is_foreign(names.sidecar) else None
 
 
-def adopt_sidecar(names: Names, live: str | None, check: bool = False) -> bool:
+def adopt_sidecar(names: Names, live: str | None) -> bool:
     """Bring the sidecar that describes the live NPZ into place, and the former one to the previous.
 
     Returns:
@@ -77,8 +75,6 @@ def adopt_sidecar(names: Names, live: str | None, check: bool = False) -> bool:
     source = None if live is None else _source_of_sidecar(names, live)
     if live is None or source is None:
         return False
-    if check:
-        return True
     current = sidecar_sha256(names.sidecar)
     if current is not None and current == sha256_or_none(names.previous):
         if source == names.sidecar_previous:
@@ -90,11 +86,11 @@ def adopt_sidecar(names: Names, live: str | None, check: bool = False) -> bool:
     return True
 
 
-def roll_forward(names: Names, sidecars: bool, check: bool = False) -> bool:
+def roll_forward(names: Names, sidecars: bool) -> bool:
     """As `recover`, for a caller that holds the lock."""
     live = live_sha256(names)
-    outgoing = adopt_outgoing(names, live, check)
-    return (sidecars and adopt_sidecar(names, live, check)) or outgoing
+    outgoing = adopt_outgoing(names, live)
+    return (sidecars and adopt_sidecar(names, live)) or outgoing
 
 
 def is_unfinished(names: Names) -> bool:
@@ -105,11 +101,11 @@ def is_unfinished(names: Names) -> bool:
     )
 
 
-def recover(names: Names, *, sidecars: bool, check: bool = False) -> bool:
+def recover(names: Names, *, sidecars: bool) -> bool:
     """Roll forward what a crash in the middle of a switch left; tell whether there was anything.
 
     Raises:
         SwitchError: the live copy is a symlink or no file, or the system refuses.
     """
-    with exclusive(names, create=not check) as here:
-        return roll_forward(here, sidecars, check)
+    with exclusive(names) as here:
+        return roll_forward(here, sidecars)

@@ -240,19 +240,19 @@ def revert(
         return Switch(True, live, old, None)
 
 
-def stage_previous(names: Names, sha256: str, *, sidecars: bool = False, check: bool = False) -> Switch:
+def stage_previous(names: Names, sha256: str, *, sidecars: bool) -> Switch:
     """Rollback's first step: stage a copy of the previous file, which must hold `sha256`.
 
     Raises:
         SwitchError: `no_previous` if it does not, so that the caller stages by `copy` instead.
     """
-    with exclusive(names, create=not check) as here:
+    with exclusive(names) as here:
         live = live_sha256(here)
         staged = here.staged(sha256)
         changed = sha256 not in (live, sha256_or_none(staged))
-        if changed and sha256_or_none(here.previous) != sha256:
-            raise SwitchError("no_previous", f"{here.previous} does not hold {short(sha256)}.")
-        if changed and not check:
+        if changed:
+            if sha256_or_none(here.previous) != sha256:
+                raise SwitchError("no_previous", f"{here.previous} does not hold {short(sha256)}.")
             if sidecars and sidecar_sha256(here.sidecar_previous) == sha256:
                 put(durable.copy, here.sidecar_previous, here.pending(sha256))
             put(durable.copy, here.previous, staged)

@@ -128,6 +128,7 @@ def test_more_faults_than_told_are_kept() -> None:
         ({"ranges": {"score": [1, 2]}}, 4, {"score": (1, 1)}, ["score varied before and is now 1"]),
         ({"ranges": {"score": [1, 1]}}, 4, {"score": (1, 1)}, []),
         ({"ranges": {"score": [1, 2]}}, 4, {"score": (1, 2)}, []),
+        ({"ranges": {"score": [1, 2]}}, 2, {"score": (1, 1)}, ["score varied before and is now 1"]),
         ({"ranges": {"score": [1, 2]}}, 1, {"score": (1, 1)}, []),
         ({"ranges": {"score": [1]}}, 4, {"score": (1, 1)}, []),
         ({"ranges": [1]}, 4, {"score": (1, 1)}, []),

@@ -95,7 +95,7 @@ def test_a_read_only_disk_is_refused_with_its_directory(tmp_path: Path) -> None:
         old = prepare(place)
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         answer = place.run()
-        assert answer["failed"]
+        assert answer["code"] == "not_writable"
         assert str(disk) in answer["msg"]
         assert "read-only" in answer["msg"].lower()
         place.check_settled(old)

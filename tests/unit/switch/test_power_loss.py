@@ -85,7 +85,7 @@ def rig(place: Place) -> tuple[Optional[str], str]:
 
 def switch_rig(place: Place, old: Optional[str], new: str) -> None:
     """As the playbook does it: `copy` where the bytes are missing, stage, activate."""
-    clean(place.names, [new])
+    clean(place.names, [new], sidecars=False)
     staged = place.names.staged(new)
     if place.live() != new and not (os.path.exists(staged) and sha256(Path(staged).read_bytes()) == new):
         Path(staged).write_bytes(b"the new bytes")
@@ -99,7 +99,7 @@ def switch_rig(place: Place, old: Optional[str], new: str) -> None:
         }
         stage.stage({**part, "switch": [{"path": str(place.npz)}]}, new, OWNED, "")
     switch.activate(place.names, new, replaces=place.live(), owned=OWNED)
-    clean(place.names)
+    clean(place.names, sidecars=False)
 
 
 def switched_rig(place: Place, old: Optional[str], new: str) -> None:

@@ -43,6 +43,20 @@ def test_a_dry_run_makes_no_lock(names: Names) -> None:
     assert (mode(names.lock_home), os.listdir(names.lock_home)) == (0o755, [])
 
 
+@pytest.mark.parametrize("what", ["file", "symlink"])
+def test_something_else_in_the_locks_place_is_followed_or_named_without_a_next_step(
+    names: Names, tmp_path: Path, what: str
+) -> None:
+    if what == "file":
+        Path(names.lock_home).write_text("")
+    else:
+        (tmp_path / "elsewhere").mkdir()
+        os.symlink(tmp_path / "elsewhere", names.lock_home)
+    with pytest.raises(SwitchError, match="is not a directory") as refusal:
+        activate(names)
+    assert (refusal.value.code, Path(names.live).read_bytes()) == ("not_a_file", OLD)
+
+
 def test_a_local_user_who_locks_the_directory_blocks_nobody(names: Names) -> None:
     directory = os.open(names.directory, os.O_RDONLY)
     try:
