@@ -142,11 +142,17 @@ class Tests:
             path.write_text(json.dumps(own))
 
     def of(self, mutant: Mutant, killers: Counter[str]) -> list[str]:
-        """Who runs the changed line: who killed most of this function's other mutants, then the fastest."""
+        """Who runs the changed line: who killed most of this function's other mutants, then the fastest.
+
+        A line of no function runs when its file is imported: then who tests the file, too.
+        """
         line = f"{mutant.path}:{mutant.statement}" if mutant.statement else mutant.path
         if mutant.path not in self.by_line:
             line = os.path.dirname(mutant.path)
-        return sorted(self.by_line.get(line, ()), key=lambda name: (-killers[name], self.seconds[name]))
+        chosen = set(self.by_line.get(line, ()))
+        if not mutant.function:
+            chosen.update(name for name in self.seconds if f"/test_{Path(mutant.path).stem}.py::" in name)
+        return sorted(chosen, key=lambda name: (-killers[name], self.seconds[name]))
 
 
 def judge(plays: Server, mutant: Mutant, tests: list[str], seconds: dict[str, float]) -> str:

@@ -80,7 +80,8 @@ def test_a_range_is_read_as_another(value: Any, difference: int | None) -> None:
 def test_a_falling_range_is_not_counted_or_a_negative_number_is() -> None:
     _array, tally = made("skip_range", -5, "9-5", [9, 5], "5-9")
     assert tally.counts["falling", "skip_range"] == 2
-    assert made("skip_range", -5, 5)[1].counts["falling", "skip_range"] == 0
+    for values in ((-5, 5), ("5-5", [7, 7])):
+        assert made("skip_range", *values)[1].counts["falling", "skip_range"] == 0
 
 
 @pytest.mark.parametrize(

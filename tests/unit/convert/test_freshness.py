@@ -189,6 +189,7 @@ def test_the_last_conversion_is_forgotten_with_its_npz(tmp_path: Path) -> None:
     bench.npz.unlink()
     found = freshness.decide(Names(str(bench.npz)), str(bench.json), bench.json.stat(), False, "registry")
     assert (found.reason, found.why) == ("missing", f"there is no {bench.npz.name}")
+    assert not found.foreign
     assert found.former and found.former["survivor_count"] == 1
 
 
