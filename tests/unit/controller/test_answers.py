@@ -139,6 +139,7 @@ def test_an_answer_of_another_shape_was_believed(changes: dict[str, Any], where:
     assert f"not one of survivor_npz_look: {where} is missing or has the wrong type" in found["msg"]
     assert "copies" not in found
     assert why_no_answer(found, "copies")
+    assert why_no_answer({"failed": True}) == "failed without a message"
 
 
 @pytest.mark.parametrize("key", ["directory", "copies", "stamp", "files", "python", "accounts", "libraries"])

@@ -60,6 +60,13 @@ def test_all_is_well() -> None:
     assert (found["would"], found["same"]) == (["not convert (reason: fresh), 7 survivors"], True)
 
 
+def test_status_did_not_say_that_the_first_npz_would_be_converted() -> None:
+    nothing = a_copy(sha256=None, directory=a_directory(identity="zeus"))
+    found = shown(None, {"reason": "missing", "live_sha256": None}, zeus={"copies": [nothing]})
+    assert found["would"][0] == "convert (reason: missing), 7 survivors"
+    assert shown(zeus={"copies": [nothing]}, convert="never")["would"] == []
+
+
 def test_status_promised_a_switch_to_zero_survivors() -> None:
     found = shown(decision={"survivor_count": 0, "sha256": NEW, "reason": "newer"})
     first, second = found["would"]

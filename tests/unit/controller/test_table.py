@@ -51,7 +51,8 @@ def test_an_action_was_shown_as_done_that_was_not(planned: str, results: Any, ac
     (row,) = table.rows(Team(None, ["rig"], [], []), {}, {"rig": part}, by_task)
     assert (row["action"], row["before"], row["proof"]) == (action, "missing", "not checked")
     (row,) = table.rows(Team(None, ["rig"], [], []), {}, {"rig": part}, {}, unproven={}, will=True)
-    assert row["action"] == ("none" if planned == "none" else f"would {planned}")
+    predicted = ("none", "yes") if planned == "none" else (f"would {planned}", "predicted")
+    assert (row["action"], row["proof"]) == predicted
 
 
 def test_a_host_was_called_proven_that_was_not_asked() -> None:

@@ -27,7 +27,9 @@ def test_a_list_given_as_text_becomes_one_argument(name: str) -> None:
 
 def test_a_mapping_given_as_text_fails_only_after_the_whole_preparation() -> None:
     (found,) = variables.problems({"survivor_npz_scorer_environment": "A=1"}, OPTIONS)
-    assert "survivor_npz_scorer_environment must be a mapping" in found
+    assert found == """survivor_npz_scorer_environment must be a mapping: -e '%s'""" % (
+        '{"survivor_npz_scorer_environment": {"NAME": "value"}}'
+    )
 
 
 def test_a_misspelt_variable_is_ignored_silently() -> None:
@@ -41,7 +43,10 @@ def test_a_misspelt_variable_is_ignored_silently() -> None:
     assert variables.problems(defaults, OPTIONS) == []
 
 
-@pytest.mark.parametrize(("name", "value"), [("scorer_timeout", "-5"), ("sign_of_life", 0), ("paths", [])])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("scorer_timeout", "-5"), ("sign_of_life", 0), ("paths", []), ("convert", "sometimes")],
+)
 def test_a_value_out_of_range_does_something_absurd(name: str, value: Any) -> None:
     assert variables.problems({f"survivor_npz_{name}": value}, OPTIONS) != []
 
