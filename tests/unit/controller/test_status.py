@@ -64,7 +64,8 @@ def test_status_did_not_say_that_the_first_npz_would_be_converted() -> None:
     nothing = a_copy(sha256=None, directory=a_directory(identity="zeus"))
     found = shown(None, {"reason": "missing", "live_sha256": None}, zeus={"copies": [nothing]})
     assert found["would"][0] == "convert (reason: missing), 7 survivors"
-    assert shown(zeus={"copies": [nothing]}, convert="never")["would"] == []
+    (only,) = shown(zeus={"copies": [nothing]}, convert="never")["would"]
+    assert only.startswith("refuse: zeus: ")
 
 
 def test_status_promised_a_switch_to_zero_survivors() -> None:

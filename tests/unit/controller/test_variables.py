@@ -27,9 +27,8 @@ def test_a_list_given_as_text_becomes_one_argument(name: str) -> None:
 
 def test_a_mapping_given_as_text_fails_only_after_the_whole_preparation() -> None:
     (found,) = variables.problems({"survivor_npz_scorer_environment": "A=1"}, OPTIONS)
-    assert found == """survivor_npz_scorer_environment must be a mapping: -e '%s'""" % (
-        '{"survivor_npz_scorer_environment": {"NAME": "value"}}'
-    )
+    example = '{"survivor_npz_scorer_environment": {"NAME": "value"}}'
+    assert found == f"survivor_npz_scorer_environment must be a mapping: -e '{example}'"
 
 
 def test_a_misspelt_variable_is_ignored_silently() -> None:
