@@ -136,8 +136,9 @@ class Splitter:
         tail = text[at:end]
         if at < 0 or len(tail) > _LONG_TAIL:
             raise ValueError("no tail to keep")
-        # Its only closing brace is the last byte: this is one object, or not valid.
-        record: Record = orjson.loads(b"{" + self._cut_head + tail[len(self._cut) :])
+        # Its only closing brace is the last byte: this is one object, or not valid. In a list, as in the file:
+        # orjson limits the depth.
+        (record,) = orjson.loads(b"[{" + self._cut_head + tail[len(self._cut) :] + b"]")
         return tail, record
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -126,6 +128,21 @@ def test_tails_that_differ_far_from_their_end_are_told_apart_at_any_cost() -> No
     records = [survivor(seed, seed % 2, name=far) for seed in range(20)]
     parsed = splitter().parse(dump(records))
     assert (len(parsed.groups), all_of(parsed)) == (1, records)
+
+
+@pytest.mark.parametrize("in_tail", [False, True])
+def test_a_record_may_be_nested_deeper_if_its_text_repeats(in_tail: bool) -> None:
+    def passes(parse: Callable[[bytes], Table], levels: int) -> bool:
+        deep = b"[" * levels + b"]" * levels
+        head, tail = (b"1", deep) if in_tail else (deep, b"1")
+        text = b",".join(b'{"seed":%s,"score":1,"trial":%s}' % (head, tail) for _ in range(8))
+        with contextlib.suppress(orjson.JSONDecodeError):
+            return parse(text).length == 8
+        return False
+
+    expected = [passes(parse_table, levels) for levels in range(1020, 1026)]
+    assert sorted(set(expected)) == [False, True]
+    assert [passes(splitter().parse, levels) for levels in range(1020, 1026)] == expected
 
 
 def test_a_known_tail_is_parsed_again(monkeypatch: pytest.MonkeyPatch) -> None:
