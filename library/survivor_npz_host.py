@@ -8,8 +8,8 @@ DOCUMENTATION = r"""
 module: survivor_npz_host
 short_description: Do one job of the survivor NPZ on a host
 description:
-  - Not for tasks. Use M(survivor_npz_look), M(survivor_npz_stage), M(survivor_npz_switch), M(survivor_npz_lease)
-    or M(survivor_npz_run), whose action plugin runs this module.
+  - Not for tasks. Use M(survivor_npz_look), M(survivor_npz_stage), M(survivor_npz_switch),
+    M(survivor_npz_lease) or M(survivor_npz_run), whose action plugin runs this module.
   - Ansible packs a module once per run. One module for all jobs is packed once; five would each keep every host
     waiting for a quarter of a second.
 options:
