@@ -39,7 +39,7 @@ def _attributes(info: os.stat_result) -> dict[str, Any]:
     }
 
 
-def look_at_content(path: str, whole: bool = False) -> dict[str, Any]:
+def look_at_content(path: str, whole: bool) -> dict[str, Any]:
     """Digests and header of a file: `sha256`, `sha1`, `size`, `mtime_ns`, `survivors`, `schema`, `error`.
 
     Args:

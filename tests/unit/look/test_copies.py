@@ -15,6 +15,7 @@ import pytest
 from ansible.module_utils.survivor_npz.common.accounts import group_name, user_name
 from ansible.module_utils.survivor_npz.look import copies, directory
 from ansible.module_utils.survivor_npz.look.distributed_config import listed, read_nodes
+from ansible.module_utils.survivor_npz.switch.live import exclusive
 from ansible.module_utils.survivor_npz.switch.names import Names
 
 
@@ -75,6 +76,20 @@ def test_a_word_of_the_look_at_a_copy_is_missing(names: Names) -> None:
         "sha256": None,
         "exists": False,
     }
+
+
+@pytest.mark.parametrize(("user", "mine"), [(0, True), (54321, True), (54322, False)])
+def test_a_file_of_another_user_passes_for_ones_own(
+    monkeypatch: pytest.MonkeyPatch, user: int, mine: bool
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    info = os.stat_result((0o100644, 1, 1, 1, 54321, 54321, 0, 0, 0, 0))
+    assert copies._attributes(info)["mine"] is mine
+
+
+def test_a_look_waits_for_a_switch_where_nobody_asks_it_to(names: Names) -> None:
+    with exclusive(names):
+        assert look_at(names, brief=True)["sha256"] == sha(names.live)
 
 
 @pytest.mark.parametrize("kind", ["symlink", "fifo", "under a file", "loop"])
@@ -243,4 +258,6 @@ def test_a_word_about_a_directory_is_missing(tmp_path: Path) -> None:
         found = directory.look_at_directory(str(tmp_path / place))
         words = {"path", "exists", "nearest", "identity", "writable", "free", "owner", "mode"}
         assert {*words, "in_the_way", "untrusted", "exposed"} <= found.keys()
-        assert (found["identity"] is None) == (place != ".")
+        assert (found["identity"] is None, found["exists"]) == (place != ".", place == ".")
+    system = os.statvfs(tmp_path)
+    assert found["free"] == pytest.approx(system.f_bavail * system.f_frsize, rel=0.5)

@@ -111,7 +111,7 @@ def test_a_refusal_of_the_system_passes_for_a_switch(names: Names, monkeypatch: 
     durable.make_dir(names.lock_home, 0o700)
     with pytest.raises(SwitchError, match="Operation not permitted") as refusal:
         switch.activate(names, sha(NEW), replaces=sha(OLD), owned=Ownership(mode=0o640))
-    assert refusal.value.code == "system"
+    assert (refusal.value.code, "[Errno" in refusal.value.message) == ("system", False)
     assert Path(names.live).read_bytes() == OLD
     with pytest.raises(SwitchError) as refusal:
         switch.adjust(names, Ownership(mode=0o640))
@@ -230,6 +230,20 @@ def test_a_rollback_that_a_power_cut_broke_off_loses_a_sidecar(names: Names) -> 
     assert (sidecar_sha256(names.sidecar), sidecar_sha256(names.sidecar_previous)) == (sha(OLD), sha(NEW))
     assert names.pending_files() == {}
     assert not recover.recover(names, sidecars=True)
+
+
+def test_a_sidecar_that_was_kept_for_the_live_npz_is_removed_or_takes_the_place_of_its_own(
+    names: Names,
+) -> None:
+    os.unlink(names.pending(sha(NEW)))
+    kept = Path(names.kept_sidecar(sha(OLD)))
+    kept.write_bytes(FOREIGN)
+    stray = Path(names.kept_sidecar(sha(b"gone")))
+    stray.write_bytes(FOREIGN)
+    assert recover.strays(names) == [str(stray)]
+    put_sidecar(names.sidecar, OLD)
+    assert not recover.recover(names, sidecars=True)
+    assert (sidecar_sha256(names.sidecar), kept.read_bytes()) == (sha(OLD), FOREIGN)
 
 
 def test_a_pin_that_only_defers_a_conversion_passes_for_a_rollback(names: Names) -> None:
