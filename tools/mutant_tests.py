@@ -151,7 +151,8 @@ class Tests:
             line = os.path.dirname(mutant.path)
         chosen = set(self.by_line.get(line, ()))
         if not mutant.function:
-            chosen.update(name for name in self.seconds if f"/test_{Path(mutant.path).stem}.py::" in name)
+            tables = (f"/test_{Path(mutant.path).stem}.py::", "tests/unit/test_")
+            chosen.update(name for name in self.seconds if any(place in name for place in tables))
         return sorted(chosen, key=lambda name: (-killers[name], self.seconds[name]))
 
 

@@ -14,7 +14,7 @@ from typing import Any, Iterator
 
 import pytest
 from ansible.module_utils.survivor_npz.run import control, proven
-from ansible.module_utils.survivor_npz.run.supervise import home, lock, processes
+from ansible.module_utils.survivor_npz.run.supervise import home, lock, processes, run
 from ansible.module_utils.survivor_npz.run.supervise.clocks import boot_id
 
 STRANGER = 54321
@@ -258,3 +258,11 @@ def test_an_empty_text_finds_every_process(tmp_path: Path) -> None:
     for script in ("", None):
         with pytest.raises(control.RunError, match="set script"):
             control.command(str(tmp_path), script or "", [])
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [(0, None), (1, None), (128, None), (129, "SIGHUP"), (137, "SIGKILL"), (193, None), (255, None)],
+)
+def test_an_exit_code_is_taken_for_another_signal(code: int, name: str | None) -> None:
+    assert run._signal_of(code) == name

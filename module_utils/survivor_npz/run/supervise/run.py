@@ -185,8 +185,8 @@ class Run:
         unmet = ", ".join(f"{path} ({state})" for path, state in created.items() if state != "written")
         if ended_by or code:
             message = f"Step 2.5 failed: exit code {code}"
-            if code > 128:
-                message += f" (a signal, {_signal_name(code - 128)})"
+            if _signal_of(code):
+                message += f" (a signal, {_signal_of(code)})"
             message = ended_by["message"] if ended_by else message
             return ended_by["verdict"] if ended_by else "failed", "; ".join(filter(None, (message, changed)))
         if changed or unmet:
@@ -212,7 +212,7 @@ class Run:
             message=message,
             end=utc(),
             exit_code=code,
-            signal=_signal_name(code - 128) if code > 128 else None,
+            signal=_signal_of(code),
             creates=created,
             left_running=[{"pid": pid, "command": command_of(pid)} for pid, _ in sorted(left)],
             stopped=ended_by,
@@ -223,8 +223,9 @@ class Run:
         os.close(self._lock)
 
 
-def _signal_name(number: int) -> str | None:
+def _signal_of(code: int) -> str | None:
+    """The signal that a shell's exit code tells of."""
     try:
-        return signal.Signals(number).name
+        return signal.Signals(code - 128).name
     except ValueError:
         return None
