@@ -39,7 +39,10 @@ def once(beside: Path, name: str, make: Callable[[Path], None]) -> Path:
     Args:
         beside: a path below the run's own temporary directory, which pytest removes.
     """
-    base = next(path for path in (beside, *beside.parents) if re.fullmatch(r"pytest-\d+", path.name))
+    above = (beside, *beside.parents)
+    runs = (path for path in above if re.fullmatch(r"pytest-\d+", path.name))
+    # A run with --basetemp has no such directory: each test's own stands right in the one it names.
+    base = next(runs, None) or next(path.parent for path in above if path.name.startswith("test_"))
     place = base / name
     with open(base / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

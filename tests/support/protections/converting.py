@@ -115,7 +115,7 @@ CONVERTING = (
         "a name is unbound where several processes share a file",
         (Edit(f"{PACKAGE}/convert/build.py", "        step = max(size // (workers * 16), 1 << 20)\n", ""),),
         f"{FIELDS}::test_the_smallest_file_takes_every_path_that_a_large_one_takes",
-        "UnboundLocalError",
+        "access local variable",
     ),
     Protection(
         'The temp file "x.npz.tmp.123" was not found',
