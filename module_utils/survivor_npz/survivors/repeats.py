@@ -39,7 +39,7 @@ class Splitter:
     """Parses pieces; learns from the file's first record where to cut, and gives up if that does not pay."""
 
     def __init__(self, separator: Separator) -> None:
-        self._cut = _find_cut(separator.first_record) if separator.exact else b""
+        self._cut = _find_cut(separator.first_record)
         self._cut_head = self._cut.lstrip(b", \t\r\n")
         self._failures = 0 if self._cut else _MOST_FAILURES
         self._forget(words=1)

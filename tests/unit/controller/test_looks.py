@@ -41,6 +41,7 @@ MOMENT = 2 * 10**9
 def test_a_copy_is_shown_in_another_state(copy: Any, sha256: Any, follows: bool, word: str) -> None:
     assert state(copy, sha256, follows) == word
     assert is_right(copy, sha256, follows) == (word.startswith("current") and sha256 is not None)
+    assert state(a_copy(sha256=None, kind="file"), None) == "unreadable"
 
 
 def test_a_copy_that_need_not_be_right_is_changed() -> None:

@@ -28,3 +28,11 @@ def test_a_fleet_is_whole_or_refused(groups: Any, skip: Any, played: Any, fault:
     faults = team.faults + membership.left_out(team, played, played, "r1")
     assert bool(faults) == bool(fault)
     assert fault in " ".join(faults)
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [("a", ["a"]), (" a, b ,,", ["a", "b"]), ("", []), (None, []), (["a", 5], ["a", "5"])],
+)
+def test_a_comma_too_many_names_a_host(value: object, names: list[str]) -> None:
+    assert membership.names_of(value) == names

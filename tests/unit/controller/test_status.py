@@ -68,6 +68,14 @@ def test_status_did_not_say_that_the_first_npz_would_be_converted() -> None:
     assert only.startswith("refuse: zeus: ")
 
 
+def test_status_of_a_fresh_npz_needs_no_prediction() -> None:
+    fresh = {"due": False, "reason": "fresh", "survivor_count": 7}
+    team = Team("zeus", ["rig"], [], [])
+    options = {**OPTIONS, "played": ("zeus", "rig"), "now": 10.0}
+    found = statuses.status(team, looks(a_look(), decision=fresh), None, options)
+    assert found["would"] == ["not convert (reason: fresh), 7 survivors"]
+
+
 def test_status_promised_a_switch_to_zero_survivors() -> None:
     found = shown(decision={"survivor_count": 0, "sha256": NEW, "reason": "newer"})
     first, second = found["would"]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -204,6 +205,7 @@ def test_a_proof_holds_too_long_or_not_at_all(tmp_path: Path, monkeypatch: pytes
     held(tmp_path, ended=True)
     assert proof.stale(where, stamp(clock=now, number=1)) == ""
     assert "after this run looked" in proof.stale(where, stamp(clock=now))
+    assert "after this run looked" in proof.stale(where, stamp(clock=now - 1000))
     held(tmp_path, expires=clocks.uptime() - 5)
     assert proof.stale(where, stamp(clock=now, number=1)) == ""
     assert "before a transaction was over: c, transaction 1" in proof.stale(
@@ -233,6 +235,15 @@ def test_other_bytes_than_the_proven_ones_are_started_on(tmp_path: Path) -> None
     assert proof.disproved(old)["refused"] == {"stale": old["stamp"]}
     code, told, record, _log = supervise(tmp_path, "true", npz=npz)
     assert (code, told, record) == (main.EXIT_REFUSED, [{**refused}], {})
+
+
+def test_a_script_that_changed_the_npz_wrote_what_it_should(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    path.write_bytes(b"x")
+    npz = {"sha256": hashlib.sha256(b"x").hexdigest(), "path": str(path)}
+    code, _told, record, _log = bash(tmp_path, f"echo y > {path}", npz=npz)
+    assert (code, record["verdict"], "did not write" in record["message"]) == (0, "failed", False)
+    assert f"{path} changed while it ran" in record["message"]
 
 
 def test_what_a_child_says_after_the_script_is_lost(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_a_fault_is_told_as_another_or_at_another_place(
         assert "(record 0)" in found[1] if b"\xff" in text else "(record 1)" in found[1] or b"[1]" in text
 
 
-def test_a_document_is_told_as_a_list(tmp_path: Path) -> None:
+def test_a_document_is_told_as_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert told(tmp_path, b'{"a": 1', 0, None, b"") == (
         "json_truncated",
         "the document ends too early at byte 7",
@@ -77,6 +77,21 @@ def test_a_document_is_told_as_a_list(tmp_path: Path) -> None:
     assert (code, "record" in says) == ("json_invalid", False)
     code, says = told(tmp_path, b'[{"a": 1}] x', 0, 0, b"")
     assert (code, says[-11:]) == ("json_trailing", " at byte 11")
+    monkeypatch.setattr(diagnosis, "MAX_RECORD", 40)
+    assert told(tmp_path, b'{"a": "' + b"x" * 100, 0, None, b"")[0] == "json_invalid"
+
+
+def test_a_file_that_changes_while_it_is_read_is_called_invalid(tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    path.write_bytes(b'[{"a": 1}]')
+    with contextlib.closing(Source(str(path))) as source, pytest.raises(ConvertError) as caught:
+        path.write_bytes(b'[{"a": x}, 5]')
+        diagnosis.explain(source, 1, 0)
+    assert caught.value.code == "source_changed"
+
+
+def test_the_first_byte_is_never_at_fault() -> None:
+    assert diagnosis._first_fault(b"x", b"[")[0] == 0
 
 
 def test_a_part_that_is_valid_now_is_called_invalid(tmp_path: Path) -> None:

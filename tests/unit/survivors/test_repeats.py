@@ -124,10 +124,10 @@ def test_tails_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_tails_that_differ_far_from_their_end_are_told_apart_at_any_cost() -> None:
-    far = "x" * repeats._WORD * repeats._MOST_WORDS
-    records = [survivor(seed, seed % 2, name=far) for seed in range(20)]
-    parsed = splitter().parse(dump(records))
-    assert (len(parsed.groups), all_of(parsed)) == (1, records)
+    for words, groups in ((repeats._MOST_WORDS - 4, 2), (repeats._MOST_WORDS, 1)):
+        records = [survivor(seed, seed % 2, name="x" * repeats._WORD * words) for seed in range(20)]
+        parsed = splitter().parse(dump(records))
+        assert (len(parsed.groups), all_of(parsed)) == (groups, records)
 
 
 @pytest.mark.parametrize("in_tail", [False, True])
