@@ -72,6 +72,7 @@ class Checkout:
         """Play one test (file::test under tests/) up to its first failure."""
         report = self._temp.with_name("report.xml")
         command = [sys.executable, "-m", "pytest", "-x", "-n", "0", "-p", "no:cacheprovider"]
+        command += ["-m", "slow or not slow"]
         command += [f"--timeout={TEST_SECONDS}", f"--basetemp={self._temp}", f"--junitxml={report}"]
         done = subprocess.run(
             [*command, f"tests/{test}"],
