@@ -121,7 +121,7 @@ def explain(source: Source, offset: int, index: int | None, opener: bytes = b"["
             "Run again once Step 1 has ended.",
         )
     before = text[: place if place >= 0 else len(text)]
-    inside = before[before.find(b"[") + 1 :] if index is not None and not opener else before
+    inside = before if opener else before[before.find(b"[") + 1 :]
     whole, has_begun = (0, False) if index is None else count_items(inside)
     record = None if index is None else index + whole
     ran_out = place < 0 or _ran_out(text, place)

@@ -75,6 +75,8 @@ def test_a_document_is_told_as_a_list(tmp_path: Path, monkeypatch: pytest.Monkey
     )
     code, says = told(tmp_path, b'{"a": x}', 0, None, b"")
     assert (code, "record" in says) == ("json_invalid", False)
+    code, says = told(tmp_path, b'{"a": [1]} {"b": 2}', 0, None, b"")
+    assert (code, "list" in says) == ("json_invalid", False)
     code, says = told(tmp_path, b'[{"a": 1}] x', 0, 0, b"")
     assert (code, says[-11:]) == ("json_trailing", " at byte 11")
     monkeypatch.setattr(diagnosis, "MAX_RECORD", 40)
@@ -88,6 +90,16 @@ def test_a_file_that_changes_while_it_is_read_is_called_invalid(tmp_path: Path) 
         path.write_bytes(b'[{"a": x}, 5]')
         diagnosis.explain(source, 1, 0)
     assert caught.value.code == "source_changed"
+
+
+@pytest.mark.parametrize(
+    ("text", "closed"), [(b"[1]\n ", True), (b"[1", False), (b"[1]" + b" " * 4100, False)]
+)
+def test_a_list_passes_for_closed(tmp_path: Path, text: bytes, closed: bool) -> None:
+    path = tmp_path / "s.json"
+    path.write_bytes(text)
+    with contextlib.closing(Source(str(path))) as source:
+        assert diagnosis._is_closed(source) is closed
 
 
 def test_the_first_byte_is_never_at_fault() -> None:

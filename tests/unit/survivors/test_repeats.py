@@ -60,6 +60,8 @@ TRAPS: dict[str, bytes] = {
     "an empty object": b"{}," * 8,
     "a head without keys": b'{"trial":1},' * 8,
     "other keys in a head": b'{"seed": 1, "score": 1,"trial":1},{"seed": 1,"trial":1},' * 8,
+    "other keys in a head, one of them a tail's": b'{"seed": 1, "score": 1,"trial":1, "x": 5},' * 4
+    + b'{"seed": 1, "x": 2,"trial":1},' * 4,
     "a brace from head to head": b'{"seed": 1, "x": [{"score": 1,"trial":1},' * 4
     + b'{"score": 1,"trial":1}]},',
 }
@@ -77,7 +79,12 @@ def test_a_brace_that_ends_no_record_is_counted_as_one(trap: str) -> None:
             guessing.parse(text)
         return
     expected = [item if isinstance(item, dict) else {} for item in right]
-    assert all_of(guessing.parse(text)) == expected
+    found = guessing.parse(text)
+    assert all_of(found) == expected
+    for key in {key for record in expected for key in record}:
+        column = found.column(key)
+        values = [column.values[column.place(number)] for number in range(found.length)]
+        assert values == [record.get(key, MISSING) for record in expected]
 
 
 def test_a_splitter_that_never_pays_tries_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
