@@ -59,7 +59,7 @@ DISTRIBUTING = (
         "nobody knows of a previous NPZ",
         (Edit(FLEET, 'main if stays else main["previous"] or {}', "{}"),),
         "playbook/test_fleet_status_rollback.py::test_rollback_brings_the_previous_npz_everywhere_and_pins_it",
-        "(dry.rc, fleet.tree()) == (0, before)",
+        "(run.rc, run.changed) == (0, [",
     ),
     Protection(
         "Step 2.5 ran with a rig missing",
@@ -110,7 +110,10 @@ DISTRIBUTING = (
     Protection(
         'A 2-byte `[]` "passed"',
         "any number of survivors is enough",
-        (Edit(f"{FLEET}/goal.py", "if count is None or count >= least:", "if True:"),),
+        (
+            Edit(f"{FLEET}/goal.py", "if count is None or count >= least:", "if True:"),
+            Edit(f"{TASKS}/decide.yml", '    min_survivors: "{{ survivor_npz_min_survivors }}"\n', ""),
+        ),
         "playbook/test_fleet_runs.py::test_nothing_is_pushed_when_step_1_wrote_no_survivors",
         "run.rc != 0",
     ),
