@@ -135,6 +135,10 @@ def report(results: list[Result], reasons: dict[tuple[str, ...], str]) -> int:
         listed = sum(any(name in reasons for name in listed_as(mutant)) for mutant in survivors)
         killed = len(own) - len(survivors)
         print(f"{area:<14}{len(own):>8}{killed:>8}{killed / len(own):>8.1%}{listed:>8}")
+        no_test = Counter(result.killed_by for result in own if "::" not in result.killed_by)
+        del no_test[""]
+        if no_test:
+            print(f"{'':<14}of the killed: {', '.join(f'{how} {many}' for how, many in no_test.items())}")
         if killed < DEMANDED * len(own):
             faults.append(f"{area}: less than {DEMANDED:.0%} were killed")
         if listed < len(survivors):
