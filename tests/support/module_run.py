@@ -48,8 +48,8 @@ def arguments(args: Dict[str, Any], check: bool = False, diff: bool = False) -> 
 
 
 def preload() -> None:
-    """Import every job, for a fork that becomes a user who can't read the checkout."""
-    importlib.import_module("survivor_npz_host")
+    """Import every job, and what a run of one needs, for a fork that becomes a user who can't read the checkout."""
+    run_here("survivor_npz_run", {"dir": "/"})  # a look; Ansible imports parts of its own only then
     for job in JOBS:
         importlib.import_module(f"ansible.module_utils.survivor_npz.jobs.{job}")
 

@@ -9,7 +9,7 @@ import pytest
 from ansible.module_utils.survivor_npz.common import durable
 from ansible.module_utils.survivor_npz.common.errors import SwitchError
 from ansible.module_utils.survivor_npz.switch import cleanup as leftovers
-from ansible.module_utils.survivor_npz.switch import switch
+from ansible.module_utils.survivor_npz.switch import recover, switch
 from ansible.module_utils.survivor_npz.switch.live import sidecar_sha256
 from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.ownership import Ownership, ownership_of
@@ -144,3 +144,17 @@ def test_an_owner_or_mode_that_cannot_be_given_is_named(given: tuple[str, str, s
         ownership_of(*given)
     assert refusal.value.code == code
     assert next(text for text in given if text) in refusal.value.message
+
+
+def test_a_sidecar_that_was_kept_for_the_live_npz_is_removed_or_takes_the_place_of_its_own(
+    names: Names,
+) -> None:
+    os.unlink(names.pending(sha(NEW)))
+    kept = Path(names.kept_sidecar(sha(OLD)))
+    kept.write_bytes(FOREIGN)
+    stray = Path(names.kept_sidecar(sha(b"gone")))
+    stray.write_bytes(FOREIGN)
+    assert recover.strays(names) == [str(stray)]
+    put_sidecar(names.sidecar, OLD)
+    assert not recover.recover(names, sidecars=True)
+    assert (sidecar_sha256(names.sidecar), kept.read_bytes()) == (sha(OLD), FOREIGN)

@@ -232,20 +232,6 @@ def test_a_rollback_that_a_power_cut_broke_off_loses_a_sidecar(names: Names) -> 
     assert not recover.recover(names, sidecars=True)
 
 
-def test_a_sidecar_that_was_kept_for_the_live_npz_is_removed_or_takes_the_place_of_its_own(
-    names: Names,
-) -> None:
-    os.unlink(names.pending(sha(NEW)))
-    kept = Path(names.kept_sidecar(sha(OLD)))
-    kept.write_bytes(FOREIGN)
-    stray = Path(names.kept_sidecar(sha(b"gone")))
-    stray.write_bytes(FOREIGN)
-    assert recover.strays(names) == [str(stray)]
-    put_sidecar(names.sidecar, OLD)
-    assert not recover.recover(names, sidecars=True)
-    assert (sidecar_sha256(names.sidecar), kept.read_bytes()) == (sha(OLD), FOREIGN)
-
-
 def test_a_pin_that_only_defers_a_conversion_passes_for_a_rollback(names: Names) -> None:
     source = {"path": "/x.json", "size": 3, "mtime_ns": 4}
     deferred = {**source, "unconverted": True}
