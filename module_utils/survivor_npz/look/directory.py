@@ -21,8 +21,8 @@ def _kernel() -> str:
 
 
 def _nearest(path: str) -> str:
-    """An absolute path itself, or the first one above it that exists."""
-    while not os.path.lexists(path):
+    """The path itself, or the first one above it that exists."""
+    while not os.path.lexists(path) and path != os.path.dirname(path):
         path = os.path.dirname(path)
     return path
 

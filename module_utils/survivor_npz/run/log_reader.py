@@ -96,6 +96,6 @@ def _times(path: str, offset: int, end: int) -> tuple[int, list[list[float]]]:
     except OSError:
         return end, []
     found = [[byte, millisecond / 1000] for byte, millisecond in _TIME.iter_unpack(raw)]
-    if len(found) == _MOST_TIMES and found[-1][0] < end:
+    if len(found) == _MOST_TIMES and offset < found[-1][0] < end:
         end = int(found[-1][0])
     return end, [entry for entry in found if entry[0] < end]

@@ -52,7 +52,7 @@ class Column:
         if self.index is None:
             return int(np.count_nonzero(mask))
         if self._weights is None:
-            self._weights = np.bincount(self.index)
+            self._weights = np.bincount(self.index, minlength=len(self.values))
         return int(self._weights[mask].sum())
 
     def place(self, record: int) -> int:

@@ -252,6 +252,10 @@ def test_a_directory_that_takes_no_file_is_called_writable(
     assert directory.look_at_directory(str(tmp_path))["writable"] is (may and not read_only)
 
 
+def test_a_home_without_a_name_is_looked_for_without_end() -> None:
+    assert directory._nearest("~/nowhere/at/all") == ""
+
+
 def test_a_word_about_a_directory_is_missing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for place in ("gone", "file/x", "."):
