@@ -36,6 +36,11 @@ def settings_of(results: dict[str, Any]) -> list[Setting]:
     ]
 
 
+def short(value: float) -> str:
+    """A number with three digits, or more where it is a thousand or above: no exponent."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
 def titled(results: dict[str, Any], width: float, height: float, title: str = "{}") -> Figure:
     """A figure whose title says on what machine and when it was measured."""
     host = results["machine"]
@@ -107,10 +112,10 @@ def peers(results: dict[str, Any]) -> Figure:
         bars = axes.barh(
             range(len(names)), values, color=["#3b7" if ", " in name else "#999" for name in names]
         )
-        axes.bar_label(bars, fmt="%.3g")
+        axes.bar_label(bars, fmt=short)
         axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
-        axes.margins(x=0.2)
+        axes.margins(x=0.3)
         axes.set_title(f"{entry['bytes'] / 1e6:.0f} MB of JSON: {what}")
     return figure
 
@@ -160,7 +165,7 @@ def headline(results: dict[str, Any]) -> Figure:
         for number, (name, claim) in enumerate(CLAIMS.items()):
             places = [place + 0.4 * number for place in range(len(files))]
             values = [entry[name][key] / (1e6 if key == "bytes" else 1) for entry in files]
-            axes.bar_label(axes.bar(places, values, 0.4, label=name.upper()), fmt="%.3g")
+            axes.bar_label(axes.bar(places, values, 0.4, label=name.upper()), fmt=short)
             claimed = {"bytes": claim.megabytes, "one": (claim.one,), "cpu": (claim.total,)}[key]
             for value in claimed:
                 axes.plot(places, [value] * len(places), "k_", markersize=24)
