@@ -42,7 +42,7 @@ def read(directory: str, run: str, offset: int = 0, wait: float = 0.0, limit: in
         while True:
             record = read_json(os.path.join(place, "record.json"))
             running = supervised(record)
-            if not running:
+            if record.get("state") == "running" and not running:
                 record = finished(directory, run)  # it may have ended between the two looks
             stat = os.fstat(log)
             offset = max(0, stat.st_size + offset) if offset < 0 else offset

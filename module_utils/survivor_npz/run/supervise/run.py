@@ -185,8 +185,8 @@ class Run:
         unmet = ", ".join(f"{path} ({state})" for path, state in created.items() if state != "written")
         if ended_by or code:
             message = f"Step 2.5 failed: exit code {code}"
-            if _signal_of(code):
-                message += f" (a signal, {_signal_of(code)})"
+            if name := _signal_of(code):
+                message += f" (a signal, {name})"
             message = ended_by["message"] if ended_by else message
             return ended_by["verdict"] if ended_by else "failed", "; ".join(filter(None, (message, changed)))
         if changed or unmet:
