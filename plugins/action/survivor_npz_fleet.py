@@ -22,6 +22,9 @@ from ansible.module_utils.survivor_npz.controller.fleet import status as statuse
 from ansible.module_utils.survivor_npz.controller.fleet.decision import Stop, one, plays, registered
 from ansible.module_utils.survivor_npz.controller.fleet.guard import guard
 from ansible.module_utils.survivor_npz.controller.fleet.membership import Team
+from ansible.module_utils.survivor_npz.controller.preload import preload
+
+preload()
 
 
 def _members(groups: Mapping[str, list[str]]) -> list[dict[str, Any]]:
@@ -56,9 +59,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # Ansible ships no types
         }
         phase = self._args.get("phase")
         if phase not in phases:
-            raise AnsibleError(
-                f"survivor_npz_fleet: phase is {phase}; it must be one of {', '.join(phases)}."
-            )
+            raise AnsibleError(f"survivor_npz_fleet: phase is {phase}; must be one of {', '.join(phases)}.")
         try:
             found = phases[phase]()
         except Stop as stop:
