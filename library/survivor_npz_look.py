@@ -39,11 +39,6 @@ options:
     description: Also list processes whose command line contains this text. Empty to list none.
     type: str
     default: ""
-  libraries:
-    description: Python libraries whose version to report, without importing them.
-    type: list
-    elements: str
-    default: []
   owner:
     description: User, by name or number, that files shall belong to. Empty for none in particular.
     type: str
@@ -56,40 +51,43 @@ options:
     description: User that Ansible logs in as. A directory of a copy may belong to it, too.
     type: str
     default: ""
-  coordinator:
-    description: Also report whether Step 2.5 is running here, and the lease (see M(survivor_npz_run)).
-    type: bool
-    default: false
-  conversion:
-    description: Also report whether M(convert_survivors) has work with these options, see RV(decision).
+  lead:
+    description:
+      - For the coordinator only. Also report whether Step 2.5 is running here, the lease (see M(survivor_npz_run)),
+        and what other lists say of the fleet.
     type: dict
     suboptions:
-      src:
-        description: The JSON, relative to O(directory).
+      npz:
+        description: The coordinator's own copy, relative to O(directory); the first of O(paths).
         type: str
         required: true
-      dest:
-        description: The NPZ, relative to O(directory).
-        type: str
-        required: true
-      force:
-        description: As for M(convert_survivors).
-        type: bool
-        default: false
-      prng_encoding:
-        description: As for M(convert_survivors).
-        type: str
-        required: true
-  brief:
-    description: Look at the live files only, not at what is kept beside them.
-    type: bool
-    default: false
+      files:
+        description: The files that the run needs here, instead of O(files).
+        type: list
+        elements: str
+        default: []
+      conversion:
+        description:
+          - Also report whether M(convert_survivors) has work with these options, see RV(decision), and which versions
+            of its libraries are installed, without importing them.
+          - Left out, every byte of each NPZ here, live and previous, is read for a C(fault) that its headers don't
+            show; what is distributed as it is has no converter that looks at it.
+        type: dict
+        suboptions:
+          src:
+            description: The JSON, relative to O(directory).
+            type: str
+            required: true
+          force:
+            description: As for M(convert_survivors).
+            type: bool
+            default: false
+          prng_encoding:
+            description: As for M(convert_survivors).
+            type: str
+            required: true
   settle:
     description: First wait for a process that is switching a copy to finish.
-    type: bool
-    default: false
-  whole:
-    description: Read every byte of each NPZ, live and previous, for a C(fault) that its headers don't show.
     type: bool
     default: false
   now:
@@ -128,7 +126,7 @@ copies:
     - One entry for each copy with C(path), C(required), C(kind) (C(absent), C(file), C(symlink), C(other)),
       C(exists), C(sha256), C(sha1), C(size), C(mtime_ns), C(mode), C(owner), C(group), C(survivors),
       C(schema), C(fault), C(error).
-    - Without O(brief) also C(directory) (C(exists), C(identity), and, of the C(nearest) one that exists,
+    - Also C(directory) (C(exists), C(identity), and, of the C(nearest) one that exists,
       C(writable), C(free) bytes, C(owner), C(in_the_way), C(untrusted) and C(exposed)), C(staged) (paths by
       SHA-256), C(previous) and C(leftovers).
   returned: always

@@ -18,6 +18,9 @@ from module_run import run_here
 NPZ = "bidirectional_survivors_binary.npz"
 
 
+CONVERSION = {"src": "s.json", "force": False, "prng_encoding": "registry"}
+
+
 def look(place: Path, check: bool = False, **more: Any) -> Dict[str, Any]:
     args = {"directory": str(place), "paths": [NPZ], **more}
     found = run_here("survivor_npz_look", args, check=check)
@@ -92,10 +95,9 @@ def test_one_file_under_two_names_is_looked_at_once(names: Names, tmp_path: Path
 
 def test_what_else_a_run_needs(tmp_path: Path) -> None:
     (tmp_path / "script.sh").write_text("#!/bin/sh\n")
-    found = look(tmp_path, files=["script.sh", "gone.json"], libraries=["numpy", "no_such_library"], now=0.0)
+    found = look(tmp_path, files=["script.sh", "gone.json"], now=0.0)
     script, gone = found["files"]
     assert (script["exists"], script["executable"], gone["exists"]) == (True, False, False)
-    assert found["libraries"]["numpy"] and found["libraries"]["no_such_library"] is None
     assert found["skew"] > 1e9
 
 
@@ -109,9 +111,15 @@ def test_home_is_the_home_of_the_user_that_runs_it(tmp_path: Path, monkeypatch: 
     ]
 
 
-def test_proof_is_brief(names: Names, tmp_path: Path) -> None:
-    copy = look(tmp_path, brief=True)["copies"][0]
-    assert copy["sha256"] and not {"staged", "previous", "directory"} & copy.keys()
+def test_the_coordinator_is_asked_what_a_rig_is(names: Names, tmp_path: Path) -> None:
+    rig = look(tmp_path, files=["rig.py"])
+    assert (rig["run"], rig["libraries"], "decision" in rig) == (None, {}, False)
+    lead = {"npz": NPZ, "files": ["zeus.json"], "conversion": CONVERSION}
+    found = look(tmp_path, paths=["ram.npz"], files=["rig.py"], lead=lead)
+    assert [copy["path"] for copy in found["copies"]] == [names.live, str(tmp_path / "ram.npz")]
+    assert [file["name"] for file in found["files"]] == ["zeus.json"]
+    assert (found["libraries"].keys(), found["decision"]["due"]) == ({"numpy", "orjson"}, True)
+    assert found["run"]["running"] is False
 
 
 def test_a_directory_that_could_be_made_is_told_by_the_nearest_one(tmp_path: Path) -> None:
@@ -149,7 +157,9 @@ def test_a_damaged_array_shows_only_where_every_byte_is_read(names: Names, tmp_p
         Path(path).write_bytes(data)
     copy = look(tmp_path)["copies"][0]
     assert (copy["fault"], copy["previous"]["fault"]) == (None, None)
-    copy = look(tmp_path, whole=True)["copies"][0]
+    copy = look(tmp_path, lead={"npz": NPZ, "conversion": CONVERSION})["copies"][0]
+    assert (copy["fault"], copy["previous"]["fault"]) == (None, None)
+    copy = look(tmp_path, lead={"npz": NPZ})["copies"][0]
     assert "CRC" in copy["fault"] and "CRC" in copy["previous"]["fault"]
 
 
@@ -196,20 +206,15 @@ def test_the_controller_drops_a_word_of_a_real_look(names: Names, tmp_path: Path
     more: Dict[str, Any] = {
         "owner": me,
         "group": str(os.getegid()),
-        "libraries": ["numpy", "no_such_library"],
         "now": 1.0,
     }
-    conversion = {"src": "s.json", "dest": NPZ, "force": False, "prng_encoding": "registry"}
     for where in ("s.json", "gone.json"):
         found = look(
             tmp_path,
             extra_paths=["link", "gone/x.npz", "s.json/x.npz"],
-            files=["s.json", "gone.json"],
             same_files=["s.json", "gone.json"],
-            coordinator=True,
             workers="pytest",
-            conversion={**conversion, "src": where},
-            whole=True,
+            lead={"npz": NPZ, "files": ["s.json", "gone.json"], "conversion": {**CONVERSION, "src": where}},
             **more,
         )
         found.pop("warnings")

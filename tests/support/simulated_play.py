@@ -10,7 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from ansible.module_utils.survivor_npz.common import boot
-from ansible.module_utils.survivor_npz.look import copies, host
+from ansible.module_utils.survivor_npz.look import host
+from ansible.module_utils.survivor_npz.look.live_copy import look_at_live
 from ansible.module_utils.survivor_npz.run import control
 from ansible.module_utils.survivor_npz.run.supervise import lease, proof
 from ansible.module_utils.survivor_npz.switch import stage, switch
@@ -153,7 +154,7 @@ class Play:
     @staticmethod
     def _after(names: Names) -> dict[str, Any]:
         began = boot.stamp()
-        look = {"stamp": began, "copies": [copies.look_at(names.live, required=True, brief=True)]}
+        look = {"stamp": began, "copies": [look_at_live(names.live, required=True)]}
         return {"changed": True, "look": look, "copies": []}
 
     def _lease(self, act: Callable[[str], dict[str, Any]]) -> Step:

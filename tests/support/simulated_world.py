@@ -17,7 +17,7 @@ from unittest import mock
 
 from ansible.module_utils.survivor_npz.common import boot
 from ansible.module_utils.survivor_npz.common.errors import SwitchError
-from ansible.module_utils.survivor_npz.look import copies
+from ansible.module_utils.survivor_npz.look import copies, live_copy
 from ansible.module_utils.survivor_npz.run import control
 from ansible.module_utils.survivor_npz.run.supervise import lease, proof
 from ansible.module_utils.survivor_npz.switch import live
@@ -150,6 +150,7 @@ def physics(world: World) -> Iterator[None]:
             (control, "refusal", lambda _note: "Step 2.5 is running"),
             (control, "finished", lambda _directory, _run=None: {}),
             (copies, "look_at_content", _content),
+            (live_copy, "look_at_content", _content),
             (live, "_PATIENCE_S", 0.0),
         ):
             stack.enter_context(mock.patch.object(place, name, value))

@@ -30,7 +30,8 @@ from ansible.module_utils.survivor_npz.convert.stage import (
 from ansible.module_utils.survivor_npz.convert.workers import WORTH_A_FORK, apart
 from ansible.module_utils.survivor_npz.npz.sidecar import Sidecar, source_of
 from ansible.module_utils.survivor_npz.survivors.file import Source, stat_source
-from ansible.module_utils.survivor_npz.switch.cleanup import clean, leftovers
+from ansible.module_utils.survivor_npz.switch.cleanup import clean
+from ansible.module_utils.survivor_npz.switch.leftovers import leftovers
 from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.recover import is_unfinished, recover
 from ansible.module_utils.survivor_npz.switch.switch import activate

@@ -24,7 +24,7 @@ from ansible.module_utils.survivor_npz.npz.sidecar import (
     records_npz,
     source_of,
 )
-from ansible.module_utils.survivor_npz.switch.cleanup import leftovers
+from ansible.module_utils.survivor_npz.switch.leftovers import leftovers
 from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.pin import is_pinned, read_pin
 from ansible.module_utils.survivor_npz.switch.recover import is_unfinished

@@ -20,23 +20,25 @@ OPTIONS: dict[str, Any] = {
     "files": _NAMES,
     "same_files": _NAMES,
     "workers": {"type": "str", "default": ""},
-    "libraries": _NAMES,
     "owner": {"type": "str", "default": ""},
     "group": {"type": "str", "default": ""},
     "login": {"type": "str", "default": ""},
-    "coordinator": _FLAG,
-    "conversion": {
+    "lead": {
         "type": "dict",
         "options": {
-            "src": {"type": "str", "required": True},
-            "dest": {"type": "str", "required": True},
-            "force": _FLAG,
-            "prng_encoding": {"type": "str", "required": True},
+            "npz": {"type": "str", "required": True},
+            "files": _NAMES,
+            "conversion": {
+                "type": "dict",
+                "options": {
+                    "src": {"type": "str", "required": True},
+                    "force": _FLAG,
+                    "prng_encoding": {"type": "str", "required": True},
+                },
+            },
         },
     },
-    "brief": _FLAG,
     "settle": _FLAG,
-    "whole": _FLAG,
     "now": {"type": "float"},
 }
 
@@ -54,38 +56,39 @@ def _lead(home: str, workers: str) -> dict[str, Any]:
     }
 
 
-def _foresee(home: str, asked: dict[str, Any]) -> dict[str, Any]:
+def _foresee(home: str, npz: str, asked: dict[str, Any]) -> dict[str, Any]:
     """Whether a conversion is due."""
     from ansible.module_utils.survivor_npz.convert.freshness import foresee
 
-    src, dest = (os.path.join(home, asked[name]) for name in ("src", "dest"))
+    src, dest = os.path.join(home, asked["src"]), os.path.join(home, npz)
     return foresee(src, dest, asked["force"], asked["prng_encoding"])
 
 
 def do(given: dict[str, Any], _check: bool) -> dict[str, Any]:
     """Look and report."""
+    asked = given["lead"]
+    conversion = asked["conversion"] if asked else None
     home = os.path.realpath(os.path.expanduser(given["directory"]))
     try:
         # First: its stamp must be older than every look that is judged by it.
-        lead = _lead(home, given["workers"]) if given["coordinator"] else {}
+        lead = _lead(home, given["workers"]) if asked else {}
         lease = (lead.get("run") or {}).get("lease") or {}
         # Of a controller that died while it held the lease, the last rename must be over first.
         died = bool(lease.get("expired")) and not lease.get("ended")
         found = look(
             given["directory"],
-            given["paths"],
+            ([asked["npz"]] if asked else []) + given["paths"],
             given["extra_paths"],
-            files=given["files"],
-            libraries=given["libraries"],
+            files=(asked or given)["files"],
+            libraries=["numpy", "orjson"] if conversion else [],
             accounts={"owner": given["owner"], "group": given["group"]},
-            brief=given["brief"],
             login=given["login"],
-            settle=given["settle"] or died,
-            whole=given["whole"],
+            settle=died if asked else given["settle"],
+            whole=bool(asked) and not conversion,
             now=given["now"],
         )
-        if given["conversion"]:
-            found["decision"] = _foresee(home, given["conversion"])
+        if conversion:
+            found["decision"] = _foresee(home, asked["npz"], conversion)
         same = {name: sha256_or_none(os.path.join(home, name)) for name in given["same_files"]}
     except OSError as error:
         where = f"{error.filename or given['directory']}: {error.strerror or error}"

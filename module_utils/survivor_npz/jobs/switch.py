@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible.module_utils.survivor_npz.common.boot import stamp
 from ansible.module_utils.survivor_npz.common.errors import JobError, SwitchError
-from ansible.module_utils.survivor_npz.look.copies import look_at
+from ansible.module_utils.survivor_npz.look.live_copy import look_at_live
 from ansible.module_utils.survivor_npz.switch import switch
 from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.ownership import Ownership, ownership_of
@@ -113,7 +113,7 @@ def _look(done: list[dict[str, Any]]) -> dict[str, Any]:
     began = stamp()
     return {
         "stamp": began,
-        "copies": [look_at(entry["path"], required=True, brief=True) for entry in done],
+        "copies": [look_at_live(entry["path"], required=True) for entry in done],
     }
 
 

@@ -88,7 +88,6 @@ def look(
     files: list[str] | None = None,
     libraries: list[str] | None = None,
     accounts: dict[str, str] | None = None,
-    brief: bool = False,
     whole: bool = False,
     settle: bool = False,
     login: str = "",
@@ -97,7 +96,9 @@ def look(
     """Everything about this host in one look. Two names of one file on the host are looked at once.
 
     Args:
-        directory, paths, extra_paths, files, libraries, brief, whole: as survivor_npz_look documents them.
+        directory, paths, extra_paths, files: as survivor_npz_look documents them.
+        libraries: Python libraries whose version to report, without importing them.
+        whole: read every byte of each NPZ, live and previous, for a `fault` that its headers don't show.
         accounts: `owner` and `group` that files shall get; those not asked for are empty or left out.
         settle: first wait until nobody is changing a copy any more; see `switch.live.settle`.
         login: the user that Ansible logs in as, if the task runs as another one.
@@ -127,7 +128,7 @@ def look(
         "time": clock,
         "skew": None if now is None else clock - now,
         "copies": [
-            look_at(path, required=required, brief=brief, whole=whole, settled=settle, trusted=trusted)
+            look_at(path, required=required, whole=whole, settled=settle, trusted=trusted)
             for path, required in wanted.items()
         ],
         "files": [look_at_file(name, base) for name in files or []],

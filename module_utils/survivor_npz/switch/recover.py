@@ -12,7 +12,7 @@ import stat
 from ansible.module_utils.survivor_npz.common import durable
 from ansible.module_utils.survivor_npz.common.digest import sha256_or_none
 from ansible.module_utils.survivor_npz.switch.live import exclusive, live_sha256, put, sidecar_sha256
-from ansible.module_utils.survivor_npz.switch.names import PREFIX_LENGTH, Names
+from ansible.module_utils.survivor_npz.switch.names import Names
 
 
 def adopt_outgoing(names: Names, live: str | None) -> bool:
@@ -40,16 +40,6 @@ def keep_foreign_sidecar(names: Names, live: str | None) -> None:
     """Before a switch: copy another program's sidecar to a name that binds it to its NPZ."""
     if live is not None and _is_foreign(names.sidecar):
         put(durable.copy, names.sidecar, names.kept_sidecar(live))
-
-
-def strays(names: Names) -> list[str]:
-    """Kept sidecars of other programs whose NPZ is neither live nor the previous any more."""
-    kept = names.kept_sidecars()
-    if not kept:
-        return []
-    found = (sha256_or_none(path) for path in (names.live, names.previous))
-    needed = {sha256[:PREFIX_LENGTH] for sha256 in found if sha256}
-    return [path for prefix, path in kept.items() if prefix not in needed]
 
 
 def _source_of_sidecar(names: Names, live: str) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any, Mapping, NamedTuple, Optional
 from ansible.module_utils.survivor_npz.common import durable
 from ansible.module_utils.survivor_npz.common.digest import sha256_or_none, short
 from ansible.module_utils.survivor_npz.common.errors import SwitchError
+from ansible.module_utils.survivor_npz.switch.leftovers import strays
 from ansible.module_utils.survivor_npz.switch.live import (
     demand_live,
     demand_permission,
@@ -29,7 +30,6 @@ from ansible.module_utils.survivor_npz.switch.recover import (
     adopt_sidecar,
     keep_foreign_sidecar,
     roll_forward,
-    strays,
 )
 
 _AS_IT_IS = Ownership()

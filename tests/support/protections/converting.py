@@ -148,7 +148,7 @@ CONVERTING = (
         "temp files of a killed run stay",
         (
             Edit(
-                f"{PACKAGE}/switch/cleanup.py",
+                f"{PACKAGE}/switch/leftovers.py",
                 "    found += [path for path, pid in names.temp_files() if _is_abandoned(path, pid)]\n",
                 "",
             ),

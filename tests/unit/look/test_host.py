@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.survivor_npz.common.boot import stamp
-from ansible.module_utils.survivor_npz.look import copies, host
+from ansible.module_utils.survivor_npz.look import host, live_copy
 from ansible.module_utils.survivor_npz.npz.inspect import NpzInfo
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
@@ -122,13 +122,13 @@ def test_every_byte_is_read_twice_where_nobody_asks_for_it(
 ) -> None:
     (tmp_path / "x.npz").write_bytes(b"x")
     whole: list[str] = []
-    read = copies.read_whole
+    read = live_copy.read_whole
 
     def reads(path: str) -> NpzInfo:
         whole.append(path)
         return read(path)
 
-    monkeypatch.setattr(copies, "read_whole", reads)
+    monkeypatch.setattr(live_copy, "read_whole", reads)
     look(tmp_path)
     assert whole == []
     assert look(tmp_path, whole=True)["copies"][0]["fault"]
@@ -148,4 +148,4 @@ def test_a_path_that_need_not_exist_passes_for_one_that_must(tmp_path: Path) -> 
         (str(tmp_path / "a.npz"), True),
         (str(tmp_path / "b.npz"), False),
     ]
-    assert {"staged", "directory"} <= found["copies"][0].keys(), "it is not brief"
+    assert {"staged", "directory"} <= found["copies"][0].keys()

@@ -15,7 +15,8 @@ from ansible.module_utils.survivor_npz.common import durable
 from ansible.module_utils.survivor_npz.common.errors import SwitchError
 from ansible.module_utils.survivor_npz.convert import api
 from ansible.module_utils.survivor_npz.switch import stage, switch
-from ansible.module_utils.survivor_npz.switch.cleanup import clean, leftovers
+from ansible.module_utils.survivor_npz.switch.cleanup import clean
+from ansible.module_utils.survivor_npz.switch.leftovers import leftovers
 from ansible.module_utils.survivor_npz.switch.live import sidecar_sha256
 from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.ownership import Ownership

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.survivor_npz.common import durable
 from ansible.module_utils.survivor_npz.common.errors import SwitchError
-from ansible.module_utils.survivor_npz.switch import cleanup as leftovers
-from ansible.module_utils.survivor_npz.switch import recover, switch
+from ansible.module_utils.survivor_npz.switch import cleanup, leftovers, recover, switch
 from ansible.module_utils.survivor_npz.switch.live import sidecar_sha256
 from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.pin import is_pinned, write_pin
@@ -183,8 +182,8 @@ def test_clean_removes_only_what_dead_runs_left(names: Names) -> None:
     stranger = f"{names.directory}/other.npz.tmp.4194305"
     for path in (dead, mine, copied, stranger):
         Path(path).write_bytes(b"x")
-    assert leftovers.clean(names, keep={sha(NEW)}, sidecars=False) == [dead, copied]
-    assert leftovers.clean(names, sidecars=False) == [names.staged(sha(NEW)), names.pending(sha(NEW))]
+    assert cleanup.clean(names, keep={sha(NEW)}, sidecars=False) == [dead, copied]
+    assert cleanup.clean(names, sidecars=False) == [names.staged(sha(NEW)), names.pending(sha(NEW))]
     assert os.path.exists(mine)
     assert os.path.exists(stranger)
 

@@ -10,8 +10,7 @@ from typing import Any, Callable, Dict
 
 import pytest
 from ansible.module_utils.survivor_npz.common import durable
-from ansible.module_utils.survivor_npz.switch import cleanup as leftovers
-from ansible.module_utils.survivor_npz.switch import switch
+from ansible.module_utils.survivor_npz.switch import cleanup, leftovers, switch
 from ansible.module_utils.survivor_npz.switch.live import sidecar_sha256
 from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.ownership import Ownership
@@ -123,11 +122,11 @@ def test_a_kill_at_any_step_leaves_old_or_new_and_the_next_run_heals(tmp_path: P
             break
         live = Path(names.live).read_bytes()
         assert live in (OLD, NEW), f"step {step}"
-        leftovers.clean(names, keep={sha(goal)}, sidecars=True)
+        cleanup.clean(names, keep={sha(goal)}, sidecars=True)
         assert Path(names.live).read_bytes() == live
         if live != goal or act is adjust:
             act(names)
-        leftovers.clean(names, sidecars=True)
+        cleanup.clean(names, sidecars=True)
         assert Path(names.live).read_bytes() == goal, f"step {step}"
         assert leftovers.leftovers(names) == [], f"step {step}"
         assert sidecar_of(names) == sha(goal), f"step {step}"

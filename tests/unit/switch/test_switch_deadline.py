@@ -13,7 +13,7 @@ from ansible.module_utils.survivor_npz.common import durable
 from ansible.module_utils.survivor_npz.common.boot import stamp
 from ansible.module_utils.survivor_npz.common.digest import Digests, digests_of
 from ansible.module_utils.survivor_npz.common.errors import SwitchError
-from ansible.module_utils.survivor_npz.look import copies
+from ansible.module_utils.survivor_npz.look import live_copy
 from ansible.module_utils.survivor_npz.look.host import look
 from ansible.module_utils.survivor_npz.switch import live, switch
 from ansible.module_utils.survivor_npz.switch.names import Names
@@ -93,14 +93,14 @@ def switching(names: Names, pause: float, replaces: str | None = sha(OLD)) -> tu
 
 def settled(names: Names) -> dict[str, Any]:
     """The entry of a copy that need not be on the host, from a look that settles first."""
-    found = look(names.directory, [], [names.live], brief=True, settle=True)
+    found = look(names.directory, [], [names.live], settle=True)
     copy: dict[str, Any] = found["copies"][0]
     return copy
 
 
 def test_a_late_rename_lands_before_the_look_that_settles(names: Names) -> None:
     pid, read = switching(names, 0.5)
-    plain = look(names.directory, [names.live], [], brief=True)["copies"][0]
+    plain = look(names.directory, [names.live], [])["copies"][0]
     assert plain["sha256"] == sha(OLD), "the rename was still to come"
     assert settled(names)["sha256"] == sha(NEW)
     os.waitpid(pid, 0)
@@ -137,7 +137,7 @@ def test_a_copy_that_does_not_settle_proves_nothing(
 def test_to_settle_creates_nothing(names: Names, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     assert settled(names)["sha256"] == sha(OLD)
-    gone = look(str(tmp_path / "gone"), ["x.npz"], [], brief=True, settle=True)["copies"][0]
+    gone = look(str(tmp_path / "gone"), ["x.npz"], [], settle=True)["copies"][0]
     assert (gone["kind"], gone.get("error")) == ("absent", None)
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -151,7 +151,7 @@ def test_the_stamp_of_a_look_is_older_than_what_it_read(
         read.append(stamp()["clock"])
         return digests_of(path)
 
-    monkeypatch.setattr(copies, "digests_of", digests)
-    found = look(names.directory, [names.live], [], brief=True)["stamp"]
+    monkeypatch.setattr(live_copy, "digests_of", digests)
+    found = look(names.directory, [names.live], [])["stamp"]
     assert found["boot"] == before["boot"]
     assert before["clock"] <= found["clock"] <= read[0]

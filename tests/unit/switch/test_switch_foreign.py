@@ -8,8 +8,7 @@ from typing import Callable
 import pytest
 from ansible.module_utils.survivor_npz.common import durable
 from ansible.module_utils.survivor_npz.common.errors import SwitchError
-from ansible.module_utils.survivor_npz.switch import cleanup as leftovers
-from ansible.module_utils.survivor_npz.switch import recover, switch
+from ansible.module_utils.survivor_npz.switch import leftovers, recover, switch
 from ansible.module_utils.survivor_npz.switch.live import sidecar_sha256
 from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.ownership import Ownership, ownership_of
@@ -154,7 +153,7 @@ def test_a_sidecar_that_was_kept_for_the_live_npz_is_removed_or_takes_the_place_
     kept.write_bytes(FOREIGN)
     stray = Path(names.kept_sidecar(sha(b"gone")))
     stray.write_bytes(FOREIGN)
-    assert recover.strays(names) == [str(stray)]
+    assert leftovers.strays(names) == [str(stray)]
     put_sidecar(names.sidecar, OLD)
     assert not recover.recover(names, sidecars=True)
     assert (sidecar_sha256(names.sidecar), kept.read_bytes()) == (sha(OLD), FOREIGN)

@@ -17,7 +17,7 @@ import pytest
 from ansible.module_utils.survivor_npz.common import durable
 from ansible.module_utils.survivor_npz.common.boot import stamp
 from ansible.module_utils.survivor_npz.common.errors import SwitchError
-from ansible.module_utils.survivor_npz.switch import cleanup, live, recover, switch
+from ansible.module_utils.survivor_npz.switch import cleanup, leftovers, live, recover, switch
 from ansible.module_utils.survivor_npz.switch.live import sidecar_sha256
 from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.ownership import Ownership, differs, ownership_of
@@ -205,10 +205,10 @@ def test_a_folder_that_cannot_be_listed_passes_for_empty(
 
 def test_a_file_that_its_writer_has_just_renamed_is_abandoned(names: Names) -> None:
     path = f"{names.directory}/.x.tmp.{os.getppid()}"
-    assert not cleanup._is_abandoned(path, os.getppid())
+    assert not leftovers._is_abandoned(path, os.getppid())
     Path(path).write_bytes(b"x")
-    assert not cleanup._is_abandoned(path, os.getppid())
-    assert cleanup._is_abandoned(path, os.getpid())
+    assert not leftovers._is_abandoned(path, os.getppid())
+    assert leftovers._is_abandoned(path, os.getpid())
 
 
 def test_a_file_of_another_process_that_had_this_pid(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,8 +216,8 @@ def test_a_file_of_another_process_that_had_this_pid(names: Names, monkeypatch: 
     Path(path).write_bytes(b"x")
     changed = os.lstat(path).st_ctime
     for later, abandoned in ((3.0, True), (2.0, False), (1.0, False), (-5.0, False)):
-        monkeypatch.setattr(cleanup, "started_at", lambda _pid, at=changed + later: at)
-        assert cleanup._is_abandoned(path, os.getppid()) is abandoned
+        monkeypatch.setattr(leftovers, "started_at", lambda _pid, at=changed + later: at)
+        assert leftovers._is_abandoned(path, os.getppid()) is abandoned
 
 
 def test_a_rollback_that_a_power_cut_broke_off_loses_a_sidecar(names: Names) -> None:
