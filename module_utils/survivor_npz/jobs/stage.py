@@ -7,7 +7,6 @@ from typing import Any
 
 from ansible.module_utils.survivor_npz.common.boot import stamp
 from ansible.module_utils.survivor_npz.common.errors import JobError, SwitchError
-from ansible.module_utils.survivor_npz.switch.cleanup import clean
 from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.ownership import ownership_of
 from ansible.module_utils.survivor_npz.switch.stage import stage
@@ -27,6 +26,8 @@ def _clean(part: dict[str, Any], sha256: str) -> list[str]:
     keep = [sha256] if part["switch"] else []
     removed = []
     for copy in part["clean"]:
+        from ansible.module_utils.survivor_npz.switch.cleanup import clean  # few hosts need it
+
         removed += clean(Names(copy["path"]), keep, sidecars=copy["sidecars"])
     return removed
 

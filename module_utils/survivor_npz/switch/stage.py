@@ -17,7 +17,6 @@ from ansible.module_utils.survivor_npz.common.errors import SwitchError
 from ansible.module_utils.survivor_npz.switch.live import exclusive, put
 from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.ownership import Ownership, give
-from ansible.module_utils.survivor_npz.switch.switch import stage_previous
 
 # Run by the host's own interpreter, with numpy: what a worker does with the file.
 OPEN = """
@@ -106,6 +105,8 @@ def stage(part: dict[str, Any], sha256: str, owned: Ownership, python: str) -> l
     for directory in part["directories"]:
         make_directory(directory, owned)
     for copy in part["restore"]:
+        from ansible.module_utils.survivor_npz.switch.switch import stage_previous  # noqa: PLC0415 - a rollback's
+
         stage_previous(Names(copy["path"]), sha256, sidecars=copy["sidecars"])
     if part["receive"]:
         received(part["receive"], sha256)
