@@ -74,6 +74,7 @@ def test_a_symlink_of_another_user_on_the_way(shm: Path, tmp_path: Path) -> None
     link.symlink_to(mine)
     assert look_at(link)["untrusted"] == [], "root's own symlink"
     os.lchown(link, STRANGER, STRANGER)
+    assert look_at(link, login=str(STRANGER))["untrusted"] == [], "one's own symlink"
     for place in (link, link / "below"):
         (fault,) = look_at(place)["untrusted"]
         assert fault.startswith(f"{link} is a symlink that belongs to {STRANGER}")
@@ -81,6 +82,20 @@ def test_a_symlink_of_another_user_on_the_way(shm: Path, tmp_path: Path) -> None
     outer.symlink_to(link)
     (fault,) = look_at(outer)["untrusted"]
     assert fault.startswith(f"{link} is a symlink"), "also where one's own symlink leads to it"
+
+
+def test_a_directory_without_the_right_to_write_or_to_enter_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for lacking in (os.W_OK, os.X_OK, 0):
+        monkeypatch.setattr(os, "access", lambda _path, mode, lacking=lacking: not mode & lacking)
+        assert look_at_directory(str(tmp_path))["writable"] is (lacking == 0)
+
+
+def test_what_is_no_directory_passes_for_one_with_room(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    found = look_at_directory(str(tmp_path / "file" / "below"))
+    assert (found["in_the_way"], found["writable"], found["free"]) == (str(tmp_path / "file"), False, 0)
 
 
 def test_a_loop_of_symlinks_is_in_the_way(tmp_path: Path) -> None:

@@ -120,6 +120,13 @@ def test_the_first_activation_goes_back_to_no_file(names: Names) -> None:
     assert not os.path.exists(names.sidecar)
 
 
+def test_an_older_previous_file_keeps_a_revert_from_no_file(names: Names) -> None:
+    os.rename(names.live, names.previous)
+    switch.activate(names, sha(NEW), replaces=None)
+    assert switch.revert(names, sha(NEW), None).after is None
+    assert not os.path.exists(names.live) and Path(names.previous).read_bytes() == OLD
+
+
 def test_a_revert_brings_back_file_and_sidecar(names: Names) -> None:
     switch.activate(names, sha(NEW), replaces=sha(OLD), sidecars=True)
     assert switch.revert(names, sha(NEW), sha(OLD), sidecars=True, check=True).changed

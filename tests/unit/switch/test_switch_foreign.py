@@ -145,6 +145,13 @@ def test_an_owner_or_mode_that_cannot_be_given_is_named(given: tuple[str, str, s
     assert next(text for text in given if text) in refusal.value.message
 
 
+def test_a_kept_sidecar_replaces_another_programs_newer_one(names: Names) -> None:
+    Path(names.kept_sidecar(sha(OLD))).write_bytes(FOREIGN)
+    Path(names.sidecar).write_bytes(b"{}")
+    recover.recover(names, sidecars=True)
+    assert Path(names.sidecar).read_bytes() == b"{}"
+
+
 def test_a_sidecar_that_was_kept_for_the_live_npz_is_removed_or_takes_the_place_of_its_own(
     names: Names,
 ) -> None:

@@ -12,6 +12,7 @@ import re
 import time
 from pathlib import Path
 from typing import Iterator
+from unittest import mock
 
 import pytest
 from ansible.module_utils.survivor_npz.common import durable
@@ -116,6 +117,9 @@ def test_a_refusal_of_the_system_passes_for_a_switch(names: Names, monkeypatch: 
     with pytest.raises(SwitchError) as refusal:
         switch.adjust(names, Ownership(mode=0o640))
     assert refusal.value.code == "system"
+    monkeypatch.setattr(live, "_take_lock", mock.Mock(side_effect=OSError("a reason of its own")))
+    with pytest.raises(SwitchError, match=r"\.npz: a reason of its own"):
+        switch.adjust(names, Ownership(mode=0o640))
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EIO])
