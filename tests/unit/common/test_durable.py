@@ -26,6 +26,7 @@ def test_a_file_can_be_read_before_it_has_its_mode(tmp_path: Path) -> None:
         os.umask(old)
     assert seen[:3] == [("before", "create", None), ("after", "create", 0o600), ("before", "write", 0o600)]
     assert seen[-2:] == [("before", "fsync", 0o640), ("after", "fsync", 0o640)]
+    assert [what for when, what, _ in seen if when == "before"] == ["create", "write", "chmod", "fsync"]
 
 
 def test_the_mode_of_what_a_symlink_leads_to_is_changed(tmp_path: Path) -> None:
@@ -73,3 +74,12 @@ def test_an_error_that_is_no_refusal_of_links_is_hidden_by_a_copy(
     with pytest.raises(OSError, match="Input/output"):
         durable.link(str(tmp_path / "x"), str(tmp_path / "y"))
     assert not (tmp_path / "y").exists()
+
+
+def test_a_small_file_is_still_in_a_buffer_when_it_is_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: sizes.append(os.fstat(descriptor).st_size))
+    durable.write_file(str(tmp_path / "x"), b"small")
+    assert sizes == [5]
