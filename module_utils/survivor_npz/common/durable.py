@@ -98,7 +98,7 @@ def copy(source: str, target: str) -> None:
     with os.fdopen(fd, "rb") as file:
         info = os.fstat(file.fileno())
         write_file(target, file.read(), info.st_mode & 0o777)
-    if os.geteuid() == 0 and (info.st_uid, info.st_gid) != (0, 0):
+    if os.geteuid() == 0:
         chown(target, info.st_uid, info.st_gid)
     set_mtime(target, info.st_mtime_ns)
 

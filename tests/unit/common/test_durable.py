@@ -54,6 +54,8 @@ def test_the_mode_of_what_a_symlink_leads_to_is_changed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("uid", "gid"), [(54321, 0), (0, 54321), (0, 0)])
 def test_a_copy_is_another_users_or_newer_than_its_source(tmp_path: Path, uid: int, gid: int) -> None:
     source, target = str(tmp_path / "source"), str(tmp_path / "target")
+    os.chown(tmp_path, 0, 54322)
+    tmp_path.chmod(0o2755)  # what is made here gets this group at first
     Path(source).write_bytes(b"x")
     os.chown(source, uid, gid)
     os.chmod(source, 0o641)

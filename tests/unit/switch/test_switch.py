@@ -120,6 +120,13 @@ def test_the_first_activation_goes_back_to_no_file(names: Names) -> None:
     assert not os.path.exists(names.sidecar)
 
 
+def test_a_revert_finds_no_way_back_after_a_crash_in_the_switch(names: Names) -> None:
+    switch.activate(names, sha(NEW), replaces=sha(OLD))
+    os.rename(names.previous, names.outgoing(sha(OLD)))
+    switch.revert(names, sha(NEW), sha(OLD))
+    assert Path(names.live).read_bytes() == OLD
+
+
 def test_an_older_previous_file_keeps_a_revert_from_no_file(names: Names) -> None:
     os.rename(names.live, names.previous)
     switch.activate(names, sha(NEW), replaces=None)

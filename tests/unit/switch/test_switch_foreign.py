@@ -127,6 +127,8 @@ def test_owner_and_mode_of_a_copy_with_the_right_bytes(names: Names) -> None:
     assert facts(names.live)[2] == 0o640
     with mock.patch.object(durable, "chmod", side_effect=PermissionError("another user's file")):
         assert not switch.adjust(names, wanted).changed
+        ended = {"boot": "another", "clock": 0.0}
+        assert not switch.adjust(names, wanted, valid_until=ended).changed, "there is nothing to permit"
     os.unlink(names.live)
     with pytest.raises(SwitchError, match="is gone"):
         switch.adjust(names, wanted)
@@ -145,6 +147,18 @@ def test_an_owner_or_mode_that_cannot_be_given_is_named(given: tuple[str, str, s
         ownership_of(*given)
     assert refusal.value.code == code
     assert next(text for text in given if text) in refusal.value.message
+
+
+@pytest.mark.parametrize("place", ["sidecar", "sidecar_previous", "pinned"])
+def test_what_has_a_sidecars_name_stops_a_switch_in_its_middle(names: Names, place: str) -> None:
+    path = Path(getattr(names, place))
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    with pytest.raises(SwitchError, match="not a regular file") as refusal:
+        switch.activate(names, sha(NEW), replaces=sha(OLD), sidecars=True)
+    assert (refusal.value.code, Path(names.live).read_bytes()) == ("not_a_file", OLD)
+    assert not os.path.exists(names.previous)
+    assert switch.activate(names, sha(NEW), replaces=sha(OLD)).changed, "a rig has no sidecars"
 
 
 def test_a_kept_sidecar_replaces_another_programs_newer_one(names: Names) -> None:

@@ -29,8 +29,9 @@ def mode(path: str) -> int:
     return stat.S_IMODE(os.lstat(path).st_mode)
 
 
-def test_the_lock_is_private(names: Names) -> None:
-    durable.make_dir(names.lock_home, 0o755)  # as an earlier version left it
+@pytest.mark.parametrize("open_to", [0o755, 0o701])
+def test_the_lock_is_private(names: Names, open_to: int) -> None:
+    durable.make_dir(names.lock_home, open_to)  # as an earlier version left it
     activate(names)
     assert (mode(names.lock_home), mode(names.lock)) == (0o700, 0o600)
 
