@@ -139,7 +139,7 @@ def test_an_answer_of_another_shape_was_believed(changes: dict[str, Any], where:
     assert f"not one of survivor_npz_look: {where} is missing or has the wrong type" in found["msg"]
     assert "copies" not in found
     assert why_no_answer(found, "copies")
-    assert why_no_answer({"failed": True}) == "failed without a message"
+    assert why_no_answer({"failed": True}, "copies") == "failed without a message"
 
 
 @pytest.mark.parametrize("key", ["directory", "copies", "stamp", "files", "python", "accounts", "libraries"])
@@ -207,7 +207,7 @@ def test_a_copy_tasks_answer_steered_the_controller() -> None:
     ],
 )
 def test_a_host_that_is_gone_came_without_advice(message: str, advice: str) -> None:
-    why = why_no_answer({"unreachable": True, "msg": message}) or ""
+    why = why_no_answer({"unreachable": True, "msg": message}, "copies") or ""
     assert advice in why
     assert message.split(".", maxsplit=1)[0] in why
 
@@ -231,7 +231,7 @@ VIA_SSH = 'Task failed: Data could not be sent to remote host "rig-6600". Make s
     ],
 )
 def test_the_advice_sent_the_operator_to_the_wrong_place(message: str, advice: str, never: str) -> None:
-    said = str(why_no_answer({"unreachable": True, "msg": VIA_SSH + message}))
+    said = str(why_no_answer({"unreachable": True, "msg": VIA_SSH + message}, "copies"))
     assert advice in said
     assert never not in said
     assert "Data could not be sent" not in said and "@@" not in said

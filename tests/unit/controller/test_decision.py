@@ -25,6 +25,7 @@ OURS = ("always", "preflight", "convert", "distribute", "prove", "run")
         (["all"], ["all"], [], set()),
         (["all"], ["tagged"], [], set()),
         (["always"], [], [], set()),
+        (["always"], [], ["mine", "always"], set()),
         (["untagged"], [], [], set()),
         (["run"], [], OURS, {"run"}),
         (["prove"], [], OURS, set()),

@@ -146,6 +146,9 @@ def test_the_report_told_of_a_conversion_that_was_not_done() -> None:
     assert told({**DECISION, "changed": False}, {**goal, "due": False}) == ["reuses"]
     assert told({**DECISION, "reason": "fresh"}, {**goal, "reason": "fresh", "due": False}) == []
     assert told(None, goals.from_live(a_look())) == []
+    kept = {"elapsed": 1.5, "source": {"size": 1}, "notes": ["few"], "left_out": ["x"], "defaulted": ["y"]}
+    found = goals.conversion({**DECISION, **kept}, goal, False)
+    assert {key: found[key] for key in kept} == kept
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,10 @@ def test_a_fault_of_a_variable_names_the_hosts_that_it_concerns() -> None:
     assert said.count("survivor_npz_mode is 777") == 1
 
 
+def test_variables_of_different_types_are_compared() -> None:
+    assert guarded(hosts={"rig": {"survivor_npz_mode": "0644", "survivor_npz_scorer_args": ["--trials"]}})
+
+
 def test_a_template_that_can_not_be_evaluated_ended_in_a_traceback() -> None:
     class Broken(dict[str, Any]):
         def __getitem__(self, key: str) -> Any:

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.survivor_npz.controller.fleet.looks import short
-from ansible.module_utils.survivor_npz.controller.fleet.plan import copy_seconds, part_of, plan
+from ansible.module_utils.survivor_npz.controller.fleet.plan import copy_seconds, parcel, part_of, plan
 from ansible.module_utils.survivor_npz.switch.names import Names
 from hostfacts import ASKED, GOAL, LIVE, NEW, OLD, RAM, a_copy, a_directory, a_look
 
@@ -26,6 +27,8 @@ def test_the_network_is_used_once_and_only_where_the_host_has_nothing() -> None:
     assert [entry["replaces"] for entry in found["switch"]] == [OLD, OLD]
     found = part(a_copy(sha256=NEW), a_copy(RAM))
     assert (found["receive"], found["spread"], found["source"]) == (None, [RAM], LIVE)
+    found = part(a_copy(sha256=NEW), a_copy(RAM, staged={NEW: staged(RAM)}))
+    assert (found["spread"], found["source"]) == ([], LIVE)
     found = part(a_copy(staged={NEW: staged(LIVE)}))
     assert (found["receive"], found["spread"]) == (None, []), "what a dead run staged is taken up"
     found = part(a_copy(previous={"sha256": NEW, "mode": "0644"}))
@@ -153,3 +156,12 @@ def test_a_large_npz_was_cut_off_on_a_slow_link() -> None:
     assert copy_seconds(parts, 100_000_000) == 20, "two rigs share the link"
     assert copy_seconds(parts, 1) == 1
     assert copy_seconds({"zeus": parts["zeus"]}, 100_000_000) == 0
+
+
+def test_the_goal_is_read_where_nobody_put_it(tmp_path: Path) -> None:
+    npz = tmp_path / "live.npz"
+    npz.touch()
+    goal = {**GOAL, "path": str(npz)}
+    assert parcel(goal, "local", "/run") == str(npz)
+    assert parcel(goal, "ssh", "/run") == f"/run/survivor_npz/{NEW}.npz"
+    assert parcel({**goal, "path": "/nowhere/x.npz"}, "local", "/run") == f"/run/survivor_npz/{NEW}.npz"

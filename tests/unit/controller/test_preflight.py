@@ -29,8 +29,16 @@ from hostfacts import IDLE, OPTIONS, RAM, a_copy, a_directory, a_look, looks
         ),
         (a_look(a_copy(sha256="d" * 64, directory=a_directory(free=10))), "Make room"),
         (a_look(files=[{"path": "/opt/python", "exists": False}]), "survivor_npz_rig_python /opt/python"),
+        (
+            a_look(files=[{"path": "/opt/python", "exists": True, "executable": False}]),
+            "survivor_npz_rig_python /opt/python",
+        ),
         ({"unreachable": True, "msg": "ssh: no route"}, "unreachable (ssh: no route)"),
         ({"failed": True, "msg": "Timed out after 60 second(s)."}, "no answer in time"),
+        (
+            {"failed": True, "msg": "Timeout (12s) waiting for privilege escalation prompt"},
+            "no answer in time",
+        ),
         (
             {"failed": True, "msg": "The module interpreter '/usr/bin/python3' was not found."},
             "was not found",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from ansible.module_utils.survivor_npz.controller import report as reports
 from ansible.module_utils.survivor_npz.controller.fleet import status as statuses
 from ansible.module_utils.survivor_npz.controller.fleet.membership import Team
@@ -64,8 +65,10 @@ def test_status_did_not_say_that_the_first_npz_would_be_converted() -> None:
     nothing = a_copy(sha256=None, directory=a_directory(identity="zeus"))
     found = shown(None, {"reason": "missing", "live_sha256": None}, zeus={"copies": [nothing]})
     assert found["would"][0] == "convert (reason: missing), 7 survivors"
-    (only,) = shown(zeus={"copies": [nothing]}, convert="never")["would"]
-    assert only.startswith("refuse: zeus: ")
+    for copies in ([nothing], [nothing, a_copy(RAM)]):
+        (only,) = shown(zeus={"copies": copies}, convert="never")["would"]
+        assert only.startswith("refuse: zeus: ")
+    assert shown(convert="never")["would"][0].startswith("not convert")
 
 
 def test_status_of_a_fresh_npz_needs_no_prediction() -> None:
@@ -74,6 +77,17 @@ def test_status_of_a_fresh_npz_needs_no_prediction() -> None:
     options = {**OPTIONS, "played": ("zeus", "rig"), "now": 10.0}
     found = statuses.status(team, looks(a_look(), decision=fresh), None, options)
     assert found["would"] == ["not convert (reason: fresh), 7 survivors"]
+
+
+@pytest.mark.parametrize(
+    "decision", [None, {**DECISION, "failed": True, "sha256": NEW}, {**DECISION, "sha256": None}]
+)
+def test_status_foretold_what_a_failed_conversion_would_bring(decision: Any) -> None:
+    due = {"due": True, "reason": "newer", "survivor_count": None}
+    team = Team("zeus", ["rig"], [], [])
+    options = {**OPTIONS, "played": ("zeus", "rig"), "now": 10.0}
+    found = statuses.status(team, looks(a_look(), decision=due), decision, options)
+    assert not any("switch" in line or "convert (" in line for line in found["would"]), found["would"]
 
 
 def test_status_promised_a_switch_to_zero_survivors() -> None:

@@ -56,7 +56,8 @@ def test_every_limit_is_one_of_a_variable() -> None:
 
 def test_a_relative_pipeline_directory_means_two_places() -> None:
     assert variables.problems({"survivor_npz_pipeline_dir": "prng"}, OPTIONS) != []
-    assert variables.problems({"survivor_npz_pipeline_dir": "~/prng"}, OPTIONS) == []
+    for place in ("~/prng", "/srv/prng"):
+        assert variables.problems({"survivor_npz_pipeline_dir": place}, OPTIONS) == []
 
 
 def test_a_report_that_nobody_can_write_leaves_an_old_one() -> None:

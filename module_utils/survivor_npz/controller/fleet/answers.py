@@ -241,7 +241,7 @@ def steers(result: Any) -> list[str]:
     return found + (["ansible_facts"] if facts else [])
 
 
-def why_no_answer(result: Any, needs: str = "") -> str | None:
+def why_no_answer(result: Any, needs: str) -> str | None:
     """Why a registered result does not count as an answer; None where it is one.
 
     Args:
@@ -261,7 +261,7 @@ def why_no_answer(result: Any, needs: str = "") -> str | None:
         if "interpreter" in message and "not found" in message:
             message += " Install Python 3.9 or newer there, or name it with ansible_python_interpreter."
         return message or "failed without a message"
-    return "no answer" if needs and needs not in result else None
+    return None if needs in result else "no answer"
 
 
 _SSH_ADVICE = (
