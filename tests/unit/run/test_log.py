@@ -9,12 +9,14 @@ import os
 import struct
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ansible.module_utils.survivor_npz.common.boot import boot_id
 from ansible.module_utils.survivor_npz.run import log_reader
 from ansible.module_utils.survivor_npz.run.supervise import log
 from ansible.module_utils.survivor_npz.run.supervise.processes import look_at
+from ansible.module_utils.survivor_npz.run.supervise.run import Run
 
 
 def test_a_full_disk_loses_output_without_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +54,9 @@ def test_a_full_disk_loses_output_without_a_word(tmp_path: Path, monkeypatch: py
     assert kept.tail()[-1] == "here again"
     times = (tmp_path / "times").read_bytes()
     kept.close()
+    for descriptor in (kept._log, kept._times):
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
     assert struct.unpack("<Q", times[:7] + b"\0")[0] == 0
     for name in ("log", "times"):
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
@@ -119,3 +124,22 @@ def test_two_times_are_kept_of_half_a_second_or_none(tmp_path: Path, monkeypatch
     kept.close()
     times = (tmp_path / "times").read_bytes()
     assert list(struct.iter_unpack("<QQ", times)) == [(0, 0), (2, 500)]
+
+
+def test_a_moment_of_the_log_is_not_in_milliseconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: moment[0])
+    kept = log.Log(str(tmp_path))
+    moment[0] += 3600
+    kept.write(b"an hour later")
+    kept.close()
+    assert struct.unpack("<QQ", (tmp_path / "times").read_bytes()) == (0, 3_600_000)
+
+
+def test_who_watches_learns_of_a_cut_log_only_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, noted = object.__new__(Run), []
+    one.log = SimpleNamespace(write=lambda _data: True, cut={"at": 1})  # type: ignore[assignment]
+    one.record = {}
+    monkeypatch.setattr(one, "note", lambda: noted.append(dict(one.record)))
+    one.keep(b"x")
+    assert noted == [{"log_cut": {"at": 1}}]

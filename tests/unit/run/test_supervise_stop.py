@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""How the supervisor presses on with a stop: SIGTERM once, SIGKILL in the end, and an end to that too."""
+
+from __future__ import annotations
+
+import signal
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.module_utils.survivor_npz.run.supervise import supervisor
+from ansible.module_utils.survivor_npz.run.supervise.supervisor import Supervisor
+
+FIRST, LATER = (11, 1), (12, 2)
+
+
+@pytest.fixture
+def stopping(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A supervisor whose family ignores everything; `moment`, `left`, what was `sent`, how often it `looked`."""
+    game = SimpleNamespace(moment=100.0, left={FIRST}, sent=[], looked=0)
+    one = object.__new__(Supervisor)
+    one.run = SimpleNamespace(record={"run": "r"})  # type: ignore[assignment]
+    one._code, one._look_at, one._kill_at, one._warned, one._killed = None, 0.0, 105.0, set(), set()
+
+    def family(_run: str, _pid: int) -> set[tuple[int, int]]:
+        game.looked += 1
+        return set(game.left)
+
+    def send(process: tuple[int, int], number: int) -> bool:
+        game.sent.append((process, number))
+        return True
+
+    monkeypatch.setattr(supervisor, "family", family)
+    monkeypatch.setattr(supervisor, "send", send)
+    monkeypatch.setattr(time, "monotonic", lambda: game.moment)
+    game.supervisor = one
+    return game
+
+
+def test_a_stop_asks_again_and_again_or_never_kills(stopping: Any) -> None:
+    press = stopping.supervisor._press
+    assert press() is False and press() is False
+    assert stopping.looked == 1, "ten times a second is enough"
+    asked = [(FIRST, signal.SIGTERM), (FIRST, signal.SIGCONT)]
+    assert stopping.sent == asked
+    stopping.moment, stopping.left = 104.9, {FIRST, LATER}
+    assert press() is False
+    assert stopping.sent[2:] == [(LATER, signal.SIGTERM), (LATER, signal.SIGCONT)]
+    stopping.moment = 105.0
+    assert press() is False
+    assert sorted(stopping.sent[4:]) == [(FIRST, signal.SIGKILL), (LATER, signal.SIGKILL)]
+    assert stopping.supervisor._killed == {FIRST, LATER}
+
+
+def test_a_stop_waits_for_ever_for_what_nothing_can_kill(stopping: Any) -> None:
+    for moment, over in ((114.9, False), (115.0, True)):
+        stopping.moment = moment
+        assert stopping.supervisor._press() is over
+
+
+def test_a_stop_is_over_before_the_script_is(stopping: Any) -> None:
+    stopping.left = set()
+    assert stopping.supervisor._press() is False, "its exit code is not known yet"
+    stopping.moment, stopping.supervisor._code = 101.0, 0
+    assert stopping.supervisor._press() is True
