@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.survivor_npz.run import control
-from ansible.module_utils.survivor_npz.run.supervise import home
+from ansible.module_utils.survivor_npz.run.supervise import home, lease
 from ansible.module_utils.survivor_npz.run.supervise.processes import Process
 
 SUPERVISOR, CHILD, LATE = (7, 70), (8, 80), (9, 90)
@@ -98,3 +98,14 @@ def test_a_wait_takes_too_long_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "_alive", lambda _processes: set())
     moments = iter([0.0])
     assert control._wait({CHILD}, 1.2) is True
+
+
+def test_a_lease_is_kept_that_a_running_step_2_5_forbids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {"running": True, "message": "Step 2.5 is running", "run": "r"}
+    monkeypatch.setattr(control, "query", lambda _directory: dict(answer))
+    with pytest.raises(control.RunError, match=r"^Step 2\.5 is running$") as refused:
+        control.take_lease(str(tmp_path), "token", "me", 60, seen=0)
+    assert refused.value.note == {"running": True, "run": "r"}
+    assert lease.read(str(tmp_path))["ended"] is True

@@ -20,7 +20,7 @@ SLEEPS = "import sys, time; print(flush=True); time.sleep(60)"
 @pytest.fixture
 def child() -> Iterator[Child]:
     with subprocess.Popen(
-        [sys.executable, "-c", SLEEPS, "a-word-of-its-own"],
+        [sys.executable, "-c", SLEEPS, "a-word-of-its-own", b"not UTF-8: \xff"],
         stdout=subprocess.PIPE,
         env={processes.MARK: "the-run"},
     ) as found:
@@ -84,7 +84,7 @@ def test_a_process_of_another_run_is_in_the_family(child: Child) -> None:
 def test_a_search_finds_itself_or_not_what_it_should(child: Child) -> None:
     (found,) = processes.matching("a-word-of-its-own", set())
     assert found["pid"] == child.pid
-    assert found["command"].endswith(" a-word-of-its-own")
+    assert " a-word-of-its-own not" in found["command"]
     assert 0 <= found["age"] < 60
     assert abs(found["age"] - (uptime() - of(child)[1] / os.sysconf("SC_CLK_TCK"))) < 0.5
     assert processes.matching("a-word-of-its-own", {of(child)}) == []
@@ -92,6 +92,7 @@ def test_a_search_finds_itself_or_not_what_it_should(child: Child) -> None:
         one["pid"] for one in processes.matching(processes.command_of(os.getpid()), set())
     }
     assert processes.command_of(2**22 + 1) == ""
+    assert processes.command_of(child.pid).endswith("a-word-of-its-own not UTF-8: \ufffd")
     assert processes.command_of(child.pid, 3) == processes.command_of(child.pid)[:3]
     assert processes.plain("a\tb\x1b[0m\n", 6) == "a?b?[0"
 

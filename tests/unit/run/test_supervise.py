@@ -50,6 +50,11 @@ def test_an_exit_code_is_told_as_another(tmp_path: Path, text: str, code: int, v
     assert not Path(record["record"]).stat().st_mode & 0o077
 
 
+def test_a_connection_that_ends_takes_the_run_with_it(tmp_path: Path) -> None:
+    found, _told, record, log = bash(tmp_path, "kill -HUP $PPID; sleep 0.1; echo goes on")
+    assert (found, record["verdict"], log) == (0, "ok", "goes on\n")
+
+
 def test_a_word_of_the_record_is_missing(tmp_path: Path) -> None:
     npz = {"survivor_count": 3}
     before = clocks.utc()

@@ -168,9 +168,15 @@ def test_a_held_lock_without_a_note_passes_for_nothing(
     for wrong in ({"supervisor": pid, "supervisor_start": start + 1}, {"supervisor": 2**22 + 1}):
         Path(path).write_text(json.dumps(wrong))
         assert lock.holder(str(tmp_path)) == {"lock": path}
-    note = {"supervisor": pid, "supervisor_start": start, "run": "r"}
-    Path(path).write_text(json.dumps(note))
-    assert lock.holder(str(tmp_path)) == note
+    for note in (
+        {"supervisor": pid, "supervisor_start": start, "run": "r"},
+        {"supervisor": pid, "supervisor_start": start, "run": "r", "pid": 1},
+    ):
+        Path(path).write_text(json.dumps(note))
+        slept: list[float] = []
+        monkeypatch.setattr(time, "sleep", slept.append)
+        assert lock.holder(str(tmp_path)) == note
+        assert bool(slept) == ("pid" not in note), "the note of a script that runs is complete"
     with pytest.raises(lock.Refused) as refused:
         lock.take_lock(str(tmp_path))
     assert refused.value.note == note

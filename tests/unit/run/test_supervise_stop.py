@@ -62,5 +62,7 @@ def test_a_stop_waits_for_ever_for_what_nothing_can_kill(stopping: Any) -> None:
 def test_a_stop_is_over_before_the_script_is(stopping: Any) -> None:
     stopping.left = set()
     assert stopping.supervisor._press() is False, "its exit code is not known yet"
-    stopping.moment, stopping.supervisor._code = 101.0, 0
+    stopping.moment, stopping.left, stopping.supervisor._code = 101.0, {LATER}, 0
+    assert stopping.supervisor._press() is False, "its child is still there"
+    stopping.moment, stopping.left = 102.0, set()
     assert stopping.supervisor._press() is True

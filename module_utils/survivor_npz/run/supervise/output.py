@@ -104,10 +104,7 @@ class Output:
             # Take no more until this is gone: a slow reader slows the script down, as it would without us.
             self._selector.unregister(source)
             self._waiting[target] = data
-            try:
-                self._selector.register(target, selectors.EVENT_WRITE, source)
-            except (OSError, ValueError):
-                self._passed_on(target, source, None)
+            self._selector.register(target, selectors.EVENT_WRITE, source)
 
     def _pass_on(self, target: int, source: int) -> None:
         try:
