@@ -68,8 +68,8 @@ class Supervisor:
             self._ended_by = {"verdict": verdict, "message": message, "code": code}
             self._kill_at = time.monotonic() + self._job.get("grace", GRACE)
 
-    def start(self) -> int:
-        """Start the script in a session of its own; returns its pid. Raises OSError."""
+    def start(self) -> None:
+        """Start the script in a session of its own. Raises OSError."""
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         environment = dict(os.environ, PYTHONUNBUFFERED="1", PWD=self._job["dir"])
@@ -99,7 +99,6 @@ class Supervisor:
         self._output.carry(self._child.stdout, self._child.stderr)
         self._pid = self._child.pid
         self.run.started(self._pid)
-        return self._pid
 
     def _reap(self) -> None:
         """Collect every dead child: the script, and the orphans that a subreaper inherits."""
