@@ -21,6 +21,7 @@ from hostfacts import IDLE, LIVE, NEW, a_copy, a_look
 
 CONTROLLERS_OWN = ("asked", "asked_at")
 STAMP = {"boot": "rig", "clock": 100.0}
+FILE_FACTS = {"size": 1, "mtime_ns": 1, "sha256": NEW, "error": "e"}
 COPY = {"path": LIVE, "required": True, "exists": True, "kind": "file", "sha256": NEW}
 
 
@@ -39,6 +40,25 @@ def test_an_honest_answer_loses_nothing() -> None:
     assert look(an_answer()) == an_answer()
     pinned = a_copy(previous={"path": "/p", "sha256": NEW, "mode": "0644"}, pin={"sha256": NEW})
     assert look(an_answer(copies=[pinned]))["copies"] == [pinned]
+    read = {"sha1": "1", "size": 1, "mtime_ns": 1, "survivors": 1, "schema": 3, "fault": "f", "error": "e"}
+    known = {**read, "source_mtime_ns": 1, "foreign": False, "owner": "m", "group": "m", "mine": True}
+    copy = a_copy(
+        **known, target="/t", previous={"path": "/p", "sha256": NEW, "old_converter": True, **known}
+    )
+    copy["directory"] = {**copy["directory"], "error": "e", "owner": "m", "mode": "0755", "exposed": ["x"]}
+    file = {"name": "x", "path": "/x", "exists": True, "readable": True, "executable": True, **FILE_FACTS}
+    decision = {"due": True, "reason": "newer", "why": "w", "warnings": ["w"], "notes": ["n"]}
+    more: dict[str, Any] = {
+        "files": [file],
+        "same_files": {"x": NEW},
+        "accounts": {"owner": {"wanted": "m", "name": "m", "grantable": True}},
+        "libraries": {"numpy": None},
+        "proven": [NEW],
+        "decision": {**decision, "source": {"size": 1}, "left_out": {"x": 1}, "defaulted": {"y": 1}},
+        "fleet_config": {"hostnames": ["rig"], "trouble": "none"},
+        "workers": [{"pid": 1, "age": 1.0, "command": "x"}],
+    }
+    assert look(an_answer(copies=[copy], **more)) == an_answer(copies=[copy], **more)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,15 @@ from ansible.module_utils.survivor_npz.controller.screen import harmless
 
 MOST_TEXT, MOST_ITEMS, MOST_DEPTH = 4000, 20000, 12
 # Keys of a result by which Ansible itself would act, change variables or print. None of our modules needs them.
-_KEPT_BY_ANSIBLE = ("changed", "failed", "msg", "skipped", "unreachable")
-_STEERING = ("add_host", "add_group", "ansible_facts", "ansible_stats", "ansible_notify")
+_STEERING = (
+    "add_host",
+    "add_group",
+    "invocation",
+    "deprecations",
+    "exception",
+    "module_stdout",
+    "module_stderr",
+)
 
 
 class Maybe(tuple):  # type: ignore[type-arg] # a one-element tuple with a name
@@ -190,10 +197,8 @@ def clean(module: str, result: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         A result for Ansible; `failed`, with a message that says so, where the answer has another shape.
     """
-    plain = _trim({key: value for key, value in result.items() if key not in (*_STEERING, "invocation")})
+    plain = _trim({key: value for key, value in result.items() if key not in _STEERING})
     kept = {key: value for key, value in plain.items() if not key.startswith(("ansible_", "_ansible"))}
-    for noisy in ("deprecations", "exception", "module_stdout", "module_stderr"):
-        kept.pop(noisy, None)
     # Ansible would print warnings at once; the report has them at its end.
     kept["warned"] = kept.pop("warnings", None) or []
     if "diff" in kept:
@@ -216,7 +221,7 @@ def clean(module: str, result: Mapping[str, Any]) -> dict[str, Any]:
             "msg": f"the host's answer is not one of {module}: {error} is missing or has the wrong type. "
             "Check that host: its Python or the module's files there were tampered with, or are damaged.",
         }
-    return {**fitted, **{key: kept[key] for key in (*_KEPT_BY_ANSIBLE, "diff") if key in kept}}
+    return {**fitted, **{key: kept[key] for key in ("changed", "diff") if key in kept}}
 
 
 # What Ansible and ssh write around the reason.
