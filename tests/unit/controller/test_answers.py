@@ -40,8 +40,23 @@ def test_an_honest_answer_loses_nothing() -> None:
     assert look(an_answer()) == an_answer()
     pinned = a_copy(previous={"path": "/p", "sha256": NEW, "mode": "0644"}, pin={"sha256": NEW})
     assert look(an_answer(copies=[pinned]))["copies"] == [pinned]
-    read = {"sha1": "1", "size": 1, "mtime_ns": 1, "survivors": 1, "schema": 3, "fault": "f", "error": "e"}
-    known = {**read, "source_mtime_ns": 1, "foreign": False, "owner": "m", "group": "m", "mine": True}
+    read: dict[str, Any] = {
+        "sha1": "1",
+        "size": 1,
+        "mtime_ns": 1,
+        "survivors": 1,
+        "schema": 3,
+        "fault": "f",
+        "error": "e",
+    }
+    known: dict[str, Any] = {
+        **read,
+        "source_mtime_ns": 1,
+        "foreign": False,
+        "owner": "m",
+        "group": "m",
+        "mine": True,
+    }
     copy = a_copy(
         **known, target="/t", previous={"path": "/p", "sha256": NEW, "old_converter": True, **known}
     )
