@@ -36,8 +36,6 @@ from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.recover import is_unfinished, recover
 from ansible.module_utils.survivor_npz.switch.switch import activate
 
-__all__ = ["Options", "Outcome", "run"]
-
 
 class Options(NamedTuple):
     """What to do. Paths are absolute.

@@ -258,10 +258,11 @@ def test_the_sidecar_proves_what_the_npz_was_made_from(bench: Bench) -> None:
         "output_size_bytes",
         "compression_ratio",
         "converted_at",
-        "encodings",
     ]:
         assert key in sidecar
     assert sum(len(names) for names in sidecar["arrays"].values()) == sidecar["array_count"] == 22
+    assert sidecar["encodings"]["skip_mode"] == {"constant": 0, "variable": 1}
+    assert sidecar["encodings"]["prng_type"]["java_lcg"] == 0
 
 
 def test_a_look_sent_a_fresh_fleet_through_the_converter(bench: Bench) -> None:
