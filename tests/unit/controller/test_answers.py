@@ -175,6 +175,7 @@ def test_an_answer_of_another_shape_was_believed(changes: dict[str, Any], where:
     assert "copies" not in found
     assert why_no_answer(found, "copies")
     assert why_no_answer({"failed": True}, "copies") == "failed without a message"
+    assert why_no_answer({"failed": True, "msg": "the interpreter crashed"}, "x") == "the interpreter crashed"
 
 
 @pytest.mark.parametrize("key", ["directory", "copies", "stamp", "files", "python", "accounts", "libraries"])
@@ -209,9 +210,13 @@ def test_the_collections_name_of_a_module_left_its_answer_unchecked() -> None:
 
 
 def test_a_failure_took_over_the_terminal_by_its_diff() -> None:
-    staged = {"staged": [], "stamp": STAMP, "diff": [{"before": "\x1b[2Jold", "after": "new\x07"}]}
+    staged = {
+        "staged": [],
+        "stamp": STAMP,
+        "diff": [{"before": "\x1b[2Jold", "after": "new\x07", "lines": 1}],
+    }
     (diff,) = clean("survivor_npz_stage", staged)["diff"]
-    assert not set(diff["before"] + diff["after"]) & {"\x1b", "\x07"}
+    assert not set(diff["before"] + diff["after"]) & {"\x1b", "\x07"} and diff["lines"] == 1
 
 
 def test_a_failure_keeps_its_reason_in_one_line() -> None:

@@ -63,6 +63,7 @@ def test_a_whole_fleet_is_let_through() -> None:
         "rig": ["survivor_npz_fleet", "survivor_npz_followers"],
         "zeus": ["survivor_npz_fleet", "survivor_npz_lead"],
     }
+    assert set(found["played"]) == {"zeus", "rig", "localhost"}
     assert found["token"] != guarded()["token"], "two runs would hold one lease"
 
 

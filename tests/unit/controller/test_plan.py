@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.survivor_npz.controller.fleet.looks import short
+from ansible.module_utils.survivor_npz.common.digest import short
 from ansible.module_utils.survivor_npz.controller.fleet.plan import copy_seconds, parcel, part_of, plan
 from ansible.module_utils.survivor_npz.switch.names import Names
 from hostfacts import ASKED, GOAL, LIVE, NEW, OLD, RAM, a_copy, a_directory, a_look
@@ -40,6 +40,16 @@ def test_nothing_to_do_is_nothing() -> None:
     assert (found["changes"], found["before"], found["action"]) == (False, f"current {short(NEW)}", "none")
     found = part(a_copy(sha256=NEW), a_copy(RAM, sha256=None, required=True))
     assert [entry["path"] for entry in found["switch"]] == [RAM]
+
+
+def test_a_symlink_with_the_right_bytes_passes_for_a_copy() -> None:
+    link = a_look(a_copy(sha256=NEW, kind="symlink", target="/t"))
+    for convert, coordinator, right in (
+        ("never", True, True),
+        ("never", False, False),
+        ("auto", True, False),
+    ):
+        assert bool(part_of(link, GOAL, convert, coordinator)["switch"]) is not right, (convert, coordinator)
 
 
 def test_the_coordinators_own_copy_goes_last() -> None:

@@ -191,7 +191,8 @@ def test_a_script_that_bash_runs_was_refused(change: dict[str, Any], refused: bo
 def test_the_script_converted_onto_another_programs_symlink(
     json_ns: int, for_run: bool, refused: bool
 ) -> None:
-    link = a_copy(kind="symlink", target="/archive/merged.npz", directory=a_directory(identity="zeus"))
+    home = a_directory(identity="zeus", writable=False)  # nothing is written there
+    link = a_copy(kind="symlink", target="/archive/merged.npz", directory=home)
     source = {"name": "survivors.json", "path": "/p/survivors.json", "exists": True, "mtime_ns": json_ns}
     lead = {"copies": [link], "files": [source]}
     faults = found("zeus", lead, convert="never", needs_json=False, for_run=for_run)

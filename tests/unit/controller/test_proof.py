@@ -33,6 +33,7 @@ def test_only_a_positive_proof_is_one() -> None:
     ):
         assert list(unproven(**look)) == ["rig"], look
     assert list(proof.proof({"rig": None}, {}, GOAL, None)) == ["rig"]
+    assert "missing instead of" in unproven(copies=[a_copy(sha256=None)])["rig"][0]
 
 
 def test_the_barrier_takes_no_silence_for_an_answer() -> None:

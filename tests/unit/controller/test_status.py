@@ -9,7 +9,7 @@ import pytest
 from ansible.module_utils.survivor_npz.controller import report as reports
 from ansible.module_utils.survivor_npz.controller.fleet import status as statuses
 from ansible.module_utils.survivor_npz.controller.fleet.membership import Team
-from hostfacts import IDLE, NEW, OLD, OPTIONS, RAM, a_copy, a_directory, a_look, looks
+from hostfacts import IDLE, LIVE, NEW, OLD, OPTIONS, RAM, a_copy, a_directory, a_look, looks
 
 DECISION = {
     "sha256": OLD,
@@ -57,7 +57,8 @@ def screen(status: dict[str, Any]) -> str:
 
 
 def test_all_is_well() -> None:
-    found = shown()
+    found = shown(a_look(a_copy(schema=3)))
+    assert (row(found, "rig", LIVE)["schema"], row(found, "rig", LIVE)["survivors"]) == (3, 7)
     assert (found["would"], found["same"]) == (["not convert (reason: fresh), 7 survivors"], True)
 
 

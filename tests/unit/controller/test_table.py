@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible.module_utils.survivor_npz.common.digest import short
 from ansible.module_utils.survivor_npz.controller.fleet import proof, table
-from ansible.module_utils.survivor_npz.controller.fleet.looks import short
 from ansible.module_utils.survivor_npz.controller.fleet.membership import Team
 from ansible.module_utils.survivor_npz.controller.fleet.plan import part_of
 from hostfacts import GOAL, OLD, RAM, a_copy, a_look

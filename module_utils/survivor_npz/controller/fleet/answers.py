@@ -11,15 +11,8 @@ from ansible.module_utils.survivor_npz.controller.screen import harmless
 
 MOST_TEXT, MOST_ITEMS, MOST_DEPTH = 4000, 20000, 12
 # Keys of a result by which Ansible itself would act, change variables or print. None of our modules needs them.
-_STEERING = (
-    "add_host",
-    "add_group",
-    "invocation",
-    "deprecations",
-    "exception",
-    "module_stdout",
-    "module_stderr",
-)
+_STEERING = ("add_host", "add_group", "invocation", "deprecations")
+_NOISY = ("exception", "module_stdout", "module_stderr")
 
 
 class Maybe(tuple):  # type: ignore[type-arg] # a one-element tuple with a name
@@ -197,7 +190,7 @@ def clean(module: str, result: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         A result for Ansible; `failed`, with a message that says so, where the answer has another shape.
     """
-    plain = _trim({key: value for key, value in result.items() if key not in _STEERING})
+    plain = _trim({key: value for key, value in result.items() if key not in _STEERING + _NOISY})
     kept = {key: value for key, value in plain.items() if not key.startswith(("ansible_", "_ansible"))}
     # Ansible would print warnings at once; the report has them at its end.
     kept["warned"] = kept.pop("warnings", None) or []

@@ -51,7 +51,7 @@ def _copy_faults(copy: Answer, options: Mapping[str, Any], coordinator: bool) ->
         return
     if copy.get("error"):
         yield f"{path} can't be read: {copy['error']}."
-    if must_be_right(copy) and not (follows and copy["kind"] == "symlink"):
+    if must_be_right(copy) and copy["kind"] != "symlink":
         yield from _directory_faults(copy["directory"], options)
         yield from copy["directory"].get("untrusted") or []
 

@@ -11,8 +11,6 @@ from ansible.module_utils.survivor_npz.common.digest import short
 Answer = Mapping[str, Any]
 Faults = dict[str, list[str]]
 
-__all__ = ["Answer", "Faults", "is_right", "must_be_right", "previous_is", "short", "source_of", "state"]
-
 
 def source_of(look: Answer, json_name: str) -> Answer:
     """What the coordinator's look found of the JSON; empty where it was not looked for."""

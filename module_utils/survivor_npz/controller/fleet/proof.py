@@ -7,13 +7,13 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from ansible.module_utils.survivor_npz.common.digest import short
 from ansible.module_utils.survivor_npz.controller.fleet.answers import steers, why_no_answer
 from ansible.module_utils.survivor_npz.controller.fleet.looks import (
     Answer,
     Faults,
     is_right,
     must_be_right,
-    short,
 )
 
 RELOOK = 35.0  # seconds: an older look is repeated before a start, which allows 60

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible.module_utils.survivor_npz.common.digest import short
 from ansible.module_utils.survivor_npz.controller.fleet import goal as goals
-from ansible.module_utils.survivor_npz.controller.fleet.looks import Answer, short
+from ansible.module_utils.survivor_npz.controller.fleet.looks import Answer
 from ansible.module_utils.survivor_npz.controller.fleet.membership import Team
 from ansible.module_utils.survivor_npz.controller.fleet.plan import plan
 from ansible.module_utils.survivor_npz.controller.fleet.preflight import busy, looks_of, warnings
