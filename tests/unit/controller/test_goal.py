@@ -58,6 +58,7 @@ def test_a_json_in_a_subdirectory_left_the_pin_empty_and_the_rollback_was_undone
     source = {**SOURCE, "name": "sub/s.json", "path": "/p/sub/s.json"}
     look = a_look(a_copy(previous=PREVIOUS), files=[source])
     found = goals.from_previous("zeus", {"zeus": look}, "sub/s.json")
+    assert found["due"] is False
     assert found["pin"] == {**PIN, "path": "/p/sub/s.json"}
 
 

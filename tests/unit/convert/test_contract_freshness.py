@@ -62,6 +62,9 @@ def test_a_touched_json_gives_the_same_bytes(bench: Bench) -> None:
     assert outcome.sha256 == outcome.live_sha256
     assert bench.npz.read_bytes() == before
     assert bench.names() == ["s.json", "s.meta.json", "s.npz"]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert bench.npz.with_name("s.meta.json").stat().st_mode & 0o7777 == 0o666 & ~umask
     assert bench.again().reason == "fresh"
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 from pathlib import Path
@@ -201,6 +202,16 @@ def test_a_sidecar_is_not_found_where_a_crash_left_it(tmp_path: Path) -> None:
         Path(path).write_text(json.dumps(WHOLE))
         assert freshness.belonging_sidecar(names, digest) == WHOLE
         Path(path).write_text(json.dumps({**WHOLE, "npz_sha256": "0" * 64}))
+
+
+@pytest.mark.parametrize("collecting", [False, True])
+def test_who_collects_no_garbage_does_so_after_a_conversion(tmp_path: Path, collecting: bool) -> None:
+    (gc.enable if collecting else gc.disable)()
+    try:
+        Bench(tmp_path).convert([shape_c(1)])
+        assert gc.isenabled() is collecting
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("mode", [0o641, 0o604])

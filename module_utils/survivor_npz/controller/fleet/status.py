@@ -125,7 +125,7 @@ def status(
     ]
     run = (looks[lead].get("run") if lead in looks else None) or {}
     warned = warnings(looks, str(lead), options["addresses"])
-    warned += foreign(looks.get(lead) if lead else None, decision)
+    warned += foreign(looks.get(lead or ""), decision)
     if goal is not None and options["for_run"]:
         warned += goals.sample_warnings(goal["survivor_count"], options["scorer_args"])
     # While Step 2.5 runs nothing is wrong.
