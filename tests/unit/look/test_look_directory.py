@@ -90,6 +90,8 @@ def test_a_directory_without_the_right_to_write_or_to_enter_passes(
     for lacking in (os.W_OK, os.X_OK, 0):
         monkeypatch.setattr(os, "access", lambda _path, mode, lacking=lacking: not mode & lacking)
         assert look_at_directory(str(tmp_path))["writable"] is (lacking == 0)
+    os.chown(tmp_path, STRANGER, 0)
+    assert look_at_directory(str(tmp_path))["owner"] == str(STRANGER)
 
 
 def test_what_is_no_directory_passes_for_one_with_room(tmp_path: Path) -> None:

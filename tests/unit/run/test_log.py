@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import json
 import os
@@ -109,6 +110,7 @@ def test_a_reader_that_asks_for_now_waits_or_is_not_told_of_a_cut(
     assert (answer["running"], answer["log_cut"], slept) == (True, cut, [])
     assert 0 <= answer["waited"] < 30
     assert answer["size"] == len("half a li")
+    assert base64.b64decode(answer["data"]) == b"half a li", "all of it, from the first byte"
     assert "record" not in answer
     note.write_text(json.dumps({"run": "20260101T000000Z-2", "log_cut": cut}))
     answer = log_reader.read(str(tmp_path), run, wait=0.1)

@@ -168,3 +168,12 @@ def test_a_message_names_the_directory_as_the_operator_does(names: Names) -> Non
         activate(names)
     assert names.staged(sha(NEW)) in refusal.value.message
     assert "/proc/" not in refusal.value.message
+
+
+def test_who_waits_for_the_lock_uses_up_descriptors(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_PATIENCE_S", 0.1)
+    with live.exclusive(names):
+        before = len(os.listdir("/proc/self/fd"))
+        with pytest.raises(SwitchError, match="has held this lock"):
+            activate(names)
+        assert len(os.listdir("/proc/self/fd")) == before
