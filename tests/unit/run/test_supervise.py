@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.survivor_npz.run.supervise import clocks, home, lease, main, processes, proof
 from ansible.module_utils.survivor_npz.run.supervise.supervisor import Supervisor
+from launch import until
 from module_run import in_fork
 
 
@@ -109,13 +110,17 @@ def test_a_script_that_cannot_start_leaves_a_run(
 
 
 def test_a_supervisor_that_breaks_leaves_the_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pid = tmp_path / "pid"
+
     def breaks(_self: Supervisor) -> int:
+        until(lambda: pid.exists() and pid.read_text().endswith("\n"), "a script that ignores SIGTERM", 10)
         raise RuntimeError("odd")
 
     monkeypatch.setattr(Supervisor, "watch", breaks)
     began = time.monotonic()
-    _code, _told, record, _log = bash(tmp_path, "exec sleep 60")
+    _code, _told, record, _log = bash(tmp_path, f"trap '' TERM; echo $$ > {pid}; exec sleep 60")
     assert time.monotonic() - began < 30
+    until(lambda: processes.look_at(int(pid.read_text())) is None, "the end of the script", 5)
     assert (record["verdict"], record["state"]) == ("failed", "ended")
     assert "The supervisor failed, and Step 2.5 was stopped: RuntimeError('odd')" in record["message"]
     assert processes.family(record["run"]) == set()
