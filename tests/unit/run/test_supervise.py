@@ -56,6 +56,11 @@ def test_a_connection_that_ends_takes_the_run_with_it(tmp_path: Path) -> None:
     assert (found, record["verdict"], log) == (0, "ok", "goes on\n")
 
 
+def test_an_argument_that_is_no_utf_8_leaves_no_record(tmp_path: Path) -> None:
+    found, _told, record, _log = supervise(tmp_path, "true", "\udcff")
+    assert (found, record["verdict"], record["command"]) == (0, "ok", ["true", "\udcff"])
+
+
 def test_a_word_of_the_record_is_missing(tmp_path: Path) -> None:
     npz = {"survivor_count": 3}
     before = clocks.utc()
