@@ -83,6 +83,8 @@ def test_segments_overlap_or_leave_records_out(path: Path, monkeypatch: pytest.M
         monkeypatch.setattr(pieces, "_PROBE", probe)
         for step in (10, 35, 100, 500, 2000):
             gaps = find_gaps(source, span, Separator(text[1:200]), step)
+            assert bool(gaps) == (step < 2000), "one process would read it all"
+            assert sorted({gap.start for gap in gaps}) == [gap.start for gap in gaps]
             ends = [*(gap.end for gap in gaps), span.end]
             starts = [span.start, *(gap.start for gap in gaps)]
             parts = [orjson.loads(b"[" + text[low:high] + b"]") for low, high in zip(starts, ends)]
