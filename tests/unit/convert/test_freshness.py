@@ -214,6 +214,16 @@ def test_who_collects_no_garbage_does_so_after_a_conversion(tmp_path: Path, coll
         gc.enable()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize(("uid", "gid"), [(54321, 0), (0, 54321)])
+def test_a_new_npz_has_another_owner_than_the_one_it_replaces(tmp_path: Path, uid: int, gid: int) -> None:
+    bench = Bench(tmp_path)
+    bench.convert([shape_c(1)])
+    os.chown(bench.npz, uid, gid)
+    bench.convert([shape_c(2)])
+    assert (bench.npz.stat().st_uid, bench.npz.stat().st_gid) == (uid, gid)
+
+
 @pytest.mark.parametrize("mode", [0o641, 0o604])
 def test_a_new_npz_has_another_mode_than_the_one_it_replaces(tmp_path: Path, mode: int) -> None:
     bench = Bench(tmp_path)
