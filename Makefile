@@ -71,7 +71,7 @@ mypy: $(VENV)/dev ## Check the types
 	@mypy --no-error-summary -p ansible.module_utils.survivor_npz
 	@MYPYPATH=benchmarks:demo:library:tests/support:tools mypy --no-error-summary --scripts-are-modules \
 	  $(wildcard library/*.py plugins/*/*.py roles/*/filter_plugins/*.py demo/*.py tools/*.py benchmarks/*.py tests/support/*.py tests/support/*/*.py)
-	@MYPYPATH=benchmarks:demo:library:tests/support:tests/unit/switch:tests/unit/controller:plugins/callback:plugins/action:tools mypy --no-error-summary \
+	@MYPYPATH=benchmarks:demo:library:tests/support:tests/unit/switch:tests/unit/look:tests/unit/controller:plugins/callback:plugins/action:tools mypy --no-error-summary \
 	  --implicit-reexport $(shell git ls-files 'tests/*.py' | grep -v '^tests/support/')
 
 .PHONY: collection

@@ -54,11 +54,11 @@ options:
   lead:
     description:
       - For the coordinator only. Also report whether Step 2.5 is running here, the lease (see M(survivor_npz_run)),
-        and what other lists say of the fleet.
+        and the hosts that C(distributed_config.json) lists.
     type: dict
     suboptions:
       npz:
-        description: The coordinator's own copy, relative to O(directory); the first of O(paths).
+        description: The coordinator's own copy, relative to O(directory). It comes before O(paths).
         type: str
         required: true
       files:

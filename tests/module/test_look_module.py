@@ -119,6 +119,7 @@ def test_the_coordinator_is_asked_what_a_rig_is(names: Names, tmp_path: Path) ->
     assert [copy["path"] for copy in found["copies"]] == [names.live, str(tmp_path / "ram.npz")]
     assert [file["name"] for file in found["files"]] == ["zeus.json"]
     assert (found["libraries"].keys(), found["decision"]["due"]) == ({"numpy", "orjson"}, True)
+    assert found["libraries"]["numpy"] == np.__version__
     assert found["run"]["running"] is False
 
 

@@ -76,7 +76,7 @@ def library_version(name: str) -> str | None:
 def _trusted(names: list[str]) -> set[int]:
     """Numbers of the users who may own a copy's directory: root, this one, who became it, and `names`."""
     became = os.environ.get("SUDO_UID", "")
-    found = [user_id(name) for name in (*names, became)]
+    found = [user_id(name) for name in (*names, became) if name]
     return {0, os.geteuid(), *(uid for uid in found if uid is not None)}
 
 

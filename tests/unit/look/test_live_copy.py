@@ -4,28 +4,18 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from ansible.module_utils.survivor_npz.look import live_copy
 from ansible.module_utils.survivor_npz.look.live_copy import look_at_live
 from ansible.module_utils.survivor_npz.switch.live import exclusive
 from ansible.module_utils.survivor_npz.switch.names import Names
+from test_copies import names, sha
 
-
-@pytest.fixture
-def names(tmp_path: Path) -> Names:
-    found = Names(str(tmp_path / "x.npz"))
-    np.savez_compressed(found.live, seeds=np.arange(5, dtype=np.uint32))
-    return found
-
-
-def sha(path: str) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+__all__ = ["names"]
 
 
 def look(names: Names) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from ansible.module_utils.survivor_npz.controller.screen import harmless
 
 MOST_TEXT, MOST_ITEMS, MOST_DEPTH = 4000, 20000, 12
 # Keys of a result by which Ansible itself would act, change variables or print. None of our modules needs them.
-_STEERING = ("add_host", "add_group", "invocation", "deprecations")
-_NOISY = ("exception", "module_stdout", "module_stderr")
+_STEERING = ("add_host", "add_group", "invocation")
+_NOISY = ("deprecations", "exception", "module_stdout", "module_stderr")
 
 
 class Maybe(tuple):  # type: ignore[type-arg] # a one-element tuple with a name

@@ -62,7 +62,7 @@ def _format(name: str, value: Any, kind: str) -> str | None:
 
 
 def _type(name: str, value: Any, option: Mapping[str, Any]) -> str | None:
-    kept = {key: option[key] for key in ("type", "choices") if key in option}
+    kept = {key: option[key] for key in ("type", "elements", "choices") if key in option}
     errors = ArgumentSpecValidator({name: kept}).validate({name: value}).error_messages
     return f"{name}: {'; '.join(str(error) for error in errors)}." if errors else None
 
