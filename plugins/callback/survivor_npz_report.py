@@ -147,9 +147,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
 
     @_careful
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
-        """Note who is asked to switch: until it answers, its live files may change."""
+        """Note who is asked to switch, or to go back from that: until it answers, its live files may change."""
         if self._does(task, SWITCH) and not task.check_mode:
-            self.live[host.get_name()] = "unknown"
+            name = host.get_name()
+            if task.args.get("state") != "reverted" or name in self.live:
+                self.live[name] = "unknown"
 
     @staticmethod
     def _does(task: Any, action: str) -> bool:
@@ -199,6 +201,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible ships no typ
         """Collect the sections of the report."""
         self.has_worked = self.has_worked or self._phase not in NO_WORK
         self._take(result)
+
+    @_careful
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        """Ansible starts a task on a host before it skips it there: that host was not asked to switch."""
+        if self._does(result._task, SWITCH):
+            self.live.pop(result._host.get_name(), None)
 
     def _fail(self, result: Any, message: str) -> None:
         task = str(result._task._uuid)

@@ -49,8 +49,13 @@ MOMENTS: dict[str, tuple[tuple[str, str] | str, str, str]] = {
     ),
 }
 # Those of `make test`; `make playbooks` plays the others too.
-QUICK = {("look", BOTH[0]), ("stage", BOTH[1]), ("switch", BOTH[0]), ("proof", BOTH[1])}
-# "way back" depends on which of two rigs answers first, and has failed on a busy machine.
+QUICK = {
+    ("look", BOTH[0]),
+    ("stage", BOTH[1]),
+    ("switch", BOTH[0]),
+    ("way back", BOTH[0]),
+    ("proof", BOTH[1]),
+}
 CASES = [
     pytest.param(name, number, marks=[] if (name, number) in QUICK else [pytest.mark.slow])
     for index, name in enumerate(MOMENTS)
