@@ -20,6 +20,11 @@ class Digests(NamedTuple):
     mtime_ns: int
 
 
+def _at_once(path: str, flags: int) -> int:
+    # O_NONBLOCK: a FIFO under this name must not hang the run.
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def digests_of(path: str) -> Digests:
     """Read a regular file once and return its digests.
 
@@ -27,8 +32,7 @@ def digests_of(path: str) -> Digests:
         OSError: the file can't be opened or read, is not a regular file, or changed while it was read.
     """
     sha256, sha1 = hashlib.sha256(), hashlib.sha1(usedforsecurity=False)
-    # O_NONBLOCK: a FIFO under this name must not hang the run.
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb", buffering=0) as file:
+    with open(path, "rb", buffering=0, opener=_at_once) as file:
         before = os.fstat(file.fileno())
         if not stat.S_ISREG(before.st_mode):
             raise OSError(f"{path}: not a regular file")

@@ -49,12 +49,7 @@ def _recorded(sidecar: str, sha256: str | None) -> dict[str, Any]:
 
 
 def look_at(
-    path: str,
-    *,
-    required: bool,
-    whole: bool = False,
-    settled: bool = False,
-    trusted: Collection[int] = (),
+    path: str, *, required: bool, whole: bool, settled: bool, trusted: Collection[int]
 ) -> dict[str, Any]:
     """Facts of one copy: those of its live file, as `look_at_live`, and of what is beside it.
 

@@ -105,8 +105,8 @@ def look_at_directory(path: str, trusted: Collection[int] = ()) -> dict[str, Any
     found.update(writable=False, free=0, owner=None, mode=None, in_the_way=None, untrusted=[], exposed=[])
     try:
         info, system = os.stat(near), os.statvfs(near)
-    except OSError as error:
-        found.update(in_the_way=near, error=error.strerror)
+    except OSError:
+        found["in_the_way"] = near
         return found
     if not stat.S_ISDIR(info.st_mode):
         found["in_the_way"] = near

@@ -66,7 +66,8 @@ def read_nodes(path: str) -> List[Node]:
     except OSError as error:
         raise NodesError(f"{path}: {error.strerror}") from error
     except json.JSONDecodeError as error:
-        cut = " (the file ends there: was it cut?)" if error.pos >= len(text.rstrip()) - 1 else ""
+        at_end = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")
+        cut = " (the file ends there: was it cut?)" if at_end else ""
         place = f"line {error.lineno}, column {error.colno}"
         raise NodesError(f"{path}: no JSON at {place}: {error.msg}{cut}") from error
     except (ValueError, RecursionError) as error:

@@ -60,7 +60,7 @@ def test_an_honest_answer_loses_nothing() -> None:
     copy = a_copy(
         **known, target="/t", previous={"path": "/p", "sha256": NEW, "old_converter": True, **known}
     )
-    copy["directory"] = {**copy["directory"], "error": "e", "owner": "m", "mode": "0755", "exposed": ["x"]}
+    copy["directory"] = {**copy["directory"], "owner": "m", "mode": "0755", "exposed": ["x"]}
     file = {"name": "x", "path": "/x", "exists": True, "readable": True, "executable": True, **FILE_FACTS}
     decision = {"due": True, "reason": "newer", "why": "w", "warnings": ["w"], "notes": ["n"]}
     more: dict[str, Any] = {

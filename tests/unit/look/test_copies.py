@@ -30,7 +30,8 @@ def sha(path: str) -> str:
 
 
 def look_at(names: Names, **more: Any) -> dict[str, Any]:
-    return copies.look_at(names.live, required=True, **more)
+    asked: dict[str, Any] = {"required": True, "whole": False, "settled": False, "trusted": (), **more}
+    return copies.look_at(names.live, **asked)
 
 
 def record(path: str, **content: Any) -> None:
@@ -116,6 +117,12 @@ def test_the_previous_file_is_told_as_the_live_one_or_a_link_is_believed(names: 
     assert look_at(names)["previous"] is None
 
 
+def test_a_previous_file_that_cannot_be_read_breaks_the_look(names: Names) -> None:
+    os.mkdir(names.previous)
+    found = look_at(names)["previous"]
+    assert (found["path"], found["error"]) == (names.previous, f"{names.previous}: Is a directory")
+
+
 def test_a_previous_file_of_the_old_converter_passes_for_anybodys(names: Names) -> None:
     os.rename(names.live, names.previous)
     size = os.lstat(names.previous).st_size
@@ -153,14 +160,16 @@ def test_the_pipelines_nodes_pass_for_none(tmp_path: Path) -> None:
     off = {"hostname": "rig-off", "gpu_count": 0}
     path.write_text(json.dumps({"nodes": [zeus, rig, off]}))
     assert listed(str(path)) == {"hostnames": ["localhost", "rig-6600"], "trouble": None}
-    path.write_text('{"nodes": [')
-    found = listed(str(path)) or {}
-    assert found["hostnames"] == []
-    assert found["trouble"].endswith("(the file ends there: was it cut?)")
+    for text in ('{"nodes": [\n', '{"nodes": [{"host'):
+        path.write_text(text)
+        found = listed(str(path)) or {}
+        assert found["hostnames"] == []
+        assert found["trouble"].endswith("(the file ends there: was it cut?)")
     path.write_text('{"nodes": [}, {"hostname": "localhost"}]}')
     assert "was it cut" not in (listed(str(path)) or {})["trouble"]
-    path.write_text(json.dumps({"nodes": [zeus, {**rig, "script_path": "a\nb"}]}))
-    assert "is not text" in (listed(str(path)) or {})["trouble"]
+    for control in "\n\x1f":
+        path.write_text(json.dumps({"nodes": [zeus, {**rig, "script_path": f"a{control}b"}]}))
+        assert "is not text" in (listed(str(path)) or {})["trouble"]
     path.write_text('{"a": 1, "b": 1, "b": 2}')
     assert "the key 'b' stands twice" in (listed(str(path)) or {})["trouble"]
     kept = {"gpu_type": "RX 6600", "python_env": "/opt/a b/bin"}

@@ -60,7 +60,6 @@ _DIRECTORY = {
     "owner": maybe(str),
     "mode": maybe(str),
     "in_the_way": maybe(str),
-    "error": maybe(str),
     "untrusted": maybe([str]),
     "exposed": maybe([str]),
 }
