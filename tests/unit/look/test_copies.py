@@ -138,7 +138,9 @@ def test_what_a_broken_switch_left_is_not_seen(names: Names) -> None:
     os.link(names.live, outgoing)
     dead = Names.temp(names.live)
     Path(dead).write_bytes(b"half")
-    assert look_at(names)["leftovers"] == [dead, outgoing]
+    stray = names.kept_sidecar("f" * 64)
+    record(stray, version="3.0.0")
+    assert look_at(names)["leftovers"] == [dead, stray, outgoing]
 
 
 def test_a_kernel_without_a_boot_id_makes_two_directories_one(

@@ -101,8 +101,9 @@ def test_an_owned_symlink_is_never_replaced(names: Names, tmp_path: Path) -> Non
 def test_a_directory_at_the_destination_is_refused(names: Names) -> None:
     os.unlink(names.live)
     os.mkdir(names.live)
-    with pytest.raises(SwitchError, match="not a regular file"):
+    with pytest.raises(SwitchError, match="not a regular file") as refusal:
         switch.activate(names, sha(NEW), replaces=None)
+    assert refusal.value.code == "not_a_file"
 
 
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:

@@ -54,15 +54,16 @@ def test_the_old_converter_writes_in_place_and_spares_the_previous(names: Names,
 FOREIGN = b'{"version": "3.1", "source_file": "bidirectional_survivors.json"}'
 
 
-def test_another_programs_sidecar_follows_its_npz_and_comes_back(names: Names) -> None:
-    Path(names.sidecar).write_bytes(FOREIGN)
+@pytest.mark.parametrize("foreign", [FOREIGN, b'{"npz_sha256": 5}'])
+def test_another_programs_sidecar_follows_its_npz_and_comes_back(names: Names, foreign: bytes) -> None:
+    Path(names.sidecar).write_bytes(foreign)
     switch.activate(names, sha(NEW), replaces=sha(OLD), sidecars=True)
     assert sidecar_sha256(names.sidecar) == sha(NEW)
-    assert Path(names.kept_sidecar(sha(OLD))).read_bytes() == FOREIGN
+    assert Path(names.kept_sidecar(sha(OLD))).read_bytes() == foreign
     assert leftovers.leftovers(names) == [], "it belongs to the previous NPZ"
     switch.stage_previous(names, sha(OLD), sidecars=True)
     switch.activate(names, sha(OLD), replaces=sha(NEW), sidecars=True, pin={"mtime_ns": 4})
-    assert Path(names.sidecar).read_bytes() == FOREIGN
+    assert Path(names.sidecar).read_bytes() == foreign
     assert sidecar_sha256(names.sidecar_previous) == sha(NEW)
     assert names.kept_sidecars() == {}
 

@@ -58,6 +58,13 @@ def test_something_else_in_the_locks_place_is_followed_or_named_without_a_next_s
     assert (refusal.value.code, Path(names.live).read_bytes()) == ("not_a_file", OLD)
 
 
+def test_a_file_passes_for_the_directory_that_is_to_be_locked(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SwitchError) as refusal, live.exclusive(Names(str(tmp_path / "file" / "x.npz"))):
+        pass
+    assert refusal.value.code == "no_directory"
+
+
 def test_a_local_user_who_locks_the_directory_blocks_nobody(names: Names) -> None:
     directory = os.open(names.directory, os.O_RDONLY)
     try:
