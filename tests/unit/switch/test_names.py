@@ -25,6 +25,21 @@ def test_a_sidecar_has_another_programs_name(live: str, sidecar: str) -> None:
         Names("x.npz")
 
 
+def test_two_versions_do_not_find_each_others_files_and_locks() -> None:
+    names, sha256 = Names("/d/x.npz"), "0123456789abcdef" * 4
+    assert [names.lock, names.previous, names.pinned] == [
+        "/d/.survivor_npz/switch.lock",
+        "/d/.x.npz.previous",
+        "/d/.x.meta.json.pinned",
+    ]
+    assert [getattr(names, name)(sha256) for name in ("staged", "outgoing", "pending", "kept_sidecar")] == [
+        "/d/.x.npz.0123456789abcdef.staged",
+        "/d/.x.npz.0123456789abcdef.outgoing",
+        "/d/.x.meta.json.0123456789abcdef.pending",
+        "/d/.x.meta.json.0123456789abcdef.previous",
+    ]
+
+
 def test_what_nobody_asked_for_is_given() -> None:
     assert ownership_of(None, "", None) == ownership_of("", None, "") == Ownership(-1, -1, -1)
     assert ownership_of("5", "6", "0640") == Ownership(5, 6, 0o640)
