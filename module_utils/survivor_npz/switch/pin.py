@@ -45,7 +45,7 @@ def write_pin(names: Names, sha256: str, pin: dict[str, Any]) -> None:
     """
     temp = Names.temp(names.pinned)
     durable.unlink(temp)
-    durable.write_file(temp, (json.dumps(_content(sha256, pin), indent=2, sort_keys=True) + "\n").encode())
+    durable.write_file(temp, (json.dumps(_content(sha256, pin), indent=2) + "\n").encode())
     durable.replace(temp, names.pinned)
 
 

@@ -80,7 +80,7 @@ def open_with(python: str, path: str) -> None:
     command = [os.path.expanduser(python), "-c", OPEN, path]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=OPEN_SECONDS, errors="replace"
+            command, capture_output=True, check=False, timeout=OPEN_SECONDS, errors="replace"
         )
     except subprocess.TimeoutExpired:
         raise SwitchError("cannot_open", f"{python} did not open {path} in {OPEN_SECONDS} s.") from None

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils.survivor_npz.common import durable
-from ansible.module_utils.survivor_npz.switch import switch
+from ansible.module_utils.survivor_npz.switch import recover, switch
 from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.ownership import Ownership, ownership_of
-from ansible.module_utils.survivor_npz.switch.pin import settle_pin
+from ansible.module_utils.survivor_npz.switch.pin import read_pin, settle_pin
 from test_switch import NEW, OLD, names, sha
 
 __all__ = ["names"]
@@ -65,3 +65,52 @@ def test_a_pin_that_is_right_is_written_again(names: Names) -> None:
     before = os.lstat(names.pinned)
     assert not settle_pin(names, sha(OLD), pin)
     assert os.lstat(names.pinned) == before
+
+
+def test_a_pin_that_was_left_half_written_stops_the_next(names: Names) -> None:
+    Path(Names.temp(names.pinned)).write_text("half")
+    pin = {"path": "/x.json", "size": 3, "mtime_ns": 4}
+    assert settle_pin(names, sha(OLD), pin)
+    assert read_pin(names) == {"sha256": sha(OLD), "source": pin}
+
+
+def test_a_pin_outlives_the_run_that_wants_the_same_bytes_unpinned(names: Names) -> None:
+    pin = {"path": "/x.json", "size": 3, "mtime_ns": 4}
+    assert switch.activate(names, sha(OLD), replaces=sha(OLD), sidecars=True, pin=pin, mtime_ns=7).changed
+    assert read_pin(names) == {"sha256": sha(OLD), "source": pin}
+    assert not switch.activate(names, sha(OLD), replaces=sha(OLD), sidecars=True, mtime_ns=7).changed
+    assert read_pin(names), "a call that only sets the mtime leaves it"
+    assert switch.activate(names, sha(OLD), replaces=sha(OLD), sidecars=True).changed
+    assert read_pin(names) == {}
+
+
+def test_what_is_no_pin_passes_for_one(names: Names) -> None:
+    for text in ("{}", '{"sha256": "x"}', '{"source": 5}', "[1]", "no JSON"):
+        Path(names.pinned).write_text(text)
+        assert read_pin(names) == {}
+
+
+def test_a_file_that_was_put_aside_becomes_the_previous_although_it_holds_other_bytes(names: Names) -> None:
+    broken = Path(names.outgoing(sha(b"gone")))
+    broken.write_bytes(b"half")
+    os.link(names.live, names.outgoing(sha(OLD)))
+    assert recover.recover(names, sidecars=False)
+    assert names.outgoing_files() == {}
+    assert not os.path.exists(names.previous)
+
+
+def test_what_a_crash_left_is_not_seen(names: Names) -> None:
+    os.unlink(names.staged(sha(NEW)))
+    Path(names.sidecar).write_text("{}")
+    assert recover.is_unfinished(names), "a pending sidecar"
+    os.unlink(names.pending(sha(NEW)))
+    assert not recover.is_unfinished(names)
+    os.link(names.live, names.outgoing(sha(OLD)))
+    assert recover.is_unfinished(names)
+    os.rename(names.outgoing(sha(OLD)), names.directory + "/elsewhere")
+    os.unlink(names.sidecar)
+    assert recover.is_unfinished(names), "the sidecar is gone"
+    os.unlink(names.live)
+    assert not recover.is_unfinished(names), "there is no NPZ"
+    os.symlink("elsewhere", names.live)
+    assert not recover.is_unfinished(names), "another program's link"

@@ -159,8 +159,10 @@ def test_a_received_file_is_left_where_no_copy_needs_it(names: Names, tmp_path: 
     os.unlink(names.staged(sha(NEW)))
     part = {**NOTHING, "receive": str(came), "spread": [names.live], "source": str(came)}
     part["switch"] = [{"path": names.live}]
-    assert stage.stage(part, sha(NEW), Ownership(), "") == [{"path": names.live, "sha256": sha(NEW)}]
+    found = stage.stage(part, sha(NEW), Ownership(), opens(tmp_path / "seen"))
+    assert found == [{"path": names.live, "sha256": sha(NEW)}]
     assert not came.exists()
+    assert (tmp_path / "seen").read_text() == f"{names.staged(sha(NEW))}\n"
     part.update(receive=names.staged(sha(NEW)), source=names.staged(sha(NEW)))
     before = os.lstat(names.staged(sha(NEW))).st_ino
     assert stage.stage(part, sha(NEW), Ownership(), "")[0]["sha256"] == sha(NEW)

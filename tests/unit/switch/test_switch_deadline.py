@@ -29,7 +29,7 @@ def until(seconds: float, **more: Any) -> dict[str, Any]:
     return {**now, "clock": now["clock"] + seconds, **more}
 
 
-ENDED = [until(-0.01), until(1000.0, boot="another boot of this host")]
+ENDED = [until(-1.0), until(1000.0, boot="another boot of this host")]
 SAYS = "nothing live was changed here; run again"
 
 
@@ -60,6 +60,12 @@ def test_a_controller_whose_permission_ended_changes_nothing_else_either(names: 
     assert Path(names.live).read_bytes() == NEW
     # Nothing to change needs no permission.
     assert not switch.activate(names, sha(NEW), replaces=sha(NEW), valid_until=limit).changed
+
+
+def test_a_permission_lasts_a_second_too_long() -> None:
+    live.demand_permission(until(60.0))
+    with pytest.raises(SwitchError, match=SAYS):
+        live.demand_permission(until(-0.01))
 
 
 def test_a_permission_that_ends_in_the_middle_stops_before_the_rename(

@@ -131,8 +131,9 @@ def test_owner_and_mode_of_a_copy_with_the_right_bytes(names: Names) -> None:
         ended = {"boot": "another", "clock": 0.0}
         assert not switch.adjust(names, wanted, valid_until=ended).changed, "there is nothing to permit"
     os.unlink(names.live)
-    with pytest.raises(SwitchError, match="is gone"):
+    with pytest.raises(SwitchError, match="is gone") as refusal:
         switch.adjust(names, wanted)
+    assert refusal.value.code == "moved"
 
 
 @pytest.mark.parametrize(
@@ -181,3 +182,19 @@ def test_a_sidecar_that_was_kept_for_the_live_npz_is_removed_or_takes_the_place_
     put_sidecar(names.sidecar, OLD)
     assert not recover.recover(names, sidecars=True)
     assert (sidecar_sha256(names.sidecar), kept.read_bytes()) == (sha(OLD), FOREIGN)
+
+
+def test_a_directory_with_a_kept_sidecars_name_becomes_the_sidecar(names: Names) -> None:
+    os.unlink(names.pending(sha(NEW)))
+    os.unlink(names.sidecar)
+    os.mkdir(names.kept_sidecar(sha(OLD)))
+    assert not recover.recover(names, sidecars=True)
+    assert not os.path.exists(names.sidecar)
+
+
+def test_another_programs_sidecar_without_an_npz_breaks_the_first_switch(names: Names) -> None:
+    os.unlink(names.live)
+    Path(names.sidecar).write_bytes(FOREIGN)
+    switch.activate(names, sha(NEW), replaces=None, sidecars=True)
+    assert sidecar_sha256(names.sidecar) == sha(NEW)
+    assert names.kept_sidecars() == {}
