@@ -7,7 +7,10 @@ import contextlib
 import hashlib
 import os
 import selectors
+import signal
+import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +20,7 @@ import pytest
 from ansible.module_utils.survivor_npz.run import control
 from ansible.module_utils.survivor_npz.run.supervise import output
 from launch import Place, alive, until
+from module_run import fork
 
 pytest_plugins = ("launch_fixtures",)
 # Writes for longer than a supervisor waits, then says that it came to its end.
@@ -133,3 +137,37 @@ def test_npz_that_changes_during_the_run_passes_for_the_proven_one(place: Place,
     live.write_bytes(b"proven")
     place.script("rm N.npz")
     assert "changed while it ran: it can't be read" in place.run(npz=npz)["message"]
+
+
+def test_a_caller_that_dies_before_the_answer_takes_the_supervisor_with_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.script("sleep 0.5; echo done")
+
+    def die(*_socket: object, **_how: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(socket.socket, "makefile", die)  # called once the job is sent
+    pid, _answer = fork(place.start)
+    assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+    until(lambda: control.query(str(place.dir))["running"], "the start")
+    record = place.end()
+    assert (record["verdict"], record.get("tail")) == ("ok", ["done"])
+
+
+def test_a_supervisor_that_dies_at_once_is_waited_for(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(control.RunError, match="The supervisor died before it could start anything"):
+        place.start()
+
+
+def test_a_supervisor_that_never_answers_is_waited_for(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs = tmp_path / "hangs"
+    hangs.write_text("#!/bin/sh\nexec sleep 5\n")
+    hangs.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(hangs))
+    monkeypatch.setattr(control, "_PATIENCE_S", 0.1)
+    with pytest.raises(control.RunError, match=r"not answered for 0\.1 s, and may still start"):
+        place.start()

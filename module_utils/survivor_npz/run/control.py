@@ -23,6 +23,7 @@ _LOST = (
     "How this run of Step 2.5 ended is unknown: its supervisor was killed or the host restarted. "
     "Read the end of its log"
 )
+_PATIENCE_S = 30  # with a supervisor that neither answers nor dies
 
 
 class RunError(Exception):
@@ -66,15 +67,27 @@ def start(job: dict[str, Any]) -> dict[str, Any]:
         if child.stdin is not None:
             with contextlib.suppress(BrokenPipeError), child.stdin as text:
                 text.write(bundle.text().encode())
-        with mine.makefile("rw", encoding="utf-8") as channel:
-            channel.write(json.dumps(job) + "\n")
-            channel.flush()
-            mine.settimeout(30)
-            answer = json.loads(channel.readline() or "{}")
+        answer = _ask(mine, job)
     if not answer.get("started"):
         trouble = answer.get("error", "The supervisor died before it could start anything")
         raise RunError(trouble, answer.get("refused"))
     return dict(answer)
+
+
+def _ask(supervisor: socket.socket, job: dict[str, Any]) -> dict[str, Any]:
+    """Send the job; return the answer, {} if the supervisor died without one."""
+    supervisor.settimeout(_PATIENCE_S)
+    try:
+        supervisor.sendall((json.dumps(job) + "\n").encode())
+        with supervisor.makefile(encoding="utf-8") as lines:
+            return dict(json.loads(lines.readline() or "{}"))
+    except socket.timeout:
+        raise RunError(
+            f"The supervisor has not answered for {_PATIENCE_S} s, and may still start Step 2.5. "
+            "Look with ansible-playbook playbooks/status.yml, then run again"
+        ) from None
+    except OSError:
+        return {}
 
 
 def finished(directory: str, run: str | None = None) -> dict[str, Any]:

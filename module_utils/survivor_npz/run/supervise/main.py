@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -81,13 +82,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("command", nargs="*", help="after --: the command and its arguments")
     options = parser.parse_args(argv)
     if options.job is not None:
-        with socket.socket(fileno=options.job) as channel, channel.makefile("rw", encoding="utf-8") as file:
-            job = json.loads(file.readline())
+        with socket.socket(fileno=options.job) as channel:
+            with channel.makefile(encoding="utf-8") as lines:
+                job = json.loads(lines.readline())
 
             def answer(message: dict[str, Any]) -> None:
-                file.write(json.dumps(message) + "\n")
-                file.flush()
-                channel.shutdown(socket.SHUT_RDWR)
+                with contextlib.suppress(
+                    OSError
+                ):  # the asker is gone: what has begun is still to be supervised
+                    channel.sendall((json.dumps(message) + "\n").encode())
+                    channel.shutdown(socket.SHUT_RDWR)
 
             return supervise(job, (), answer)
     if not options.command:
