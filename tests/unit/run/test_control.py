@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.survivor_npz.run import control
 from ansible.module_utils.survivor_npz.run.supervise import home, lease
-from ansible.module_utils.survivor_npz.run.supervise.processes import Process
+from ansible.module_utils.survivor_npz.run.supervise.processes import Process, look_at
 
 SUPERVISOR, CHILD, LATE = (7, 70), (8, 80), (9, 90)
 NOTE: dict[str, Any] = {"run": "r", "supervisor": 7, "supervisor_start": 70, "grace": 0.05}
@@ -55,7 +56,7 @@ def test_a_run_that_ends_itself_is_killed(monkeypatch: pytest.MonkeyPatch) -> No
     assert control.stop("d", "another") == {}
     noted(monkeypatch, grace=None)
     Host(monkeypatch, {SUPERVISOR: BOTH})
-    control.stop("d", "r")
+    assert control.stop("d", "r") == {"run": "r", "verdict": "lost"}
 
 
 def test_a_stuck_supervisor_or_its_children_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,6 +87,13 @@ def test_what_cannot_be_ended_passes_for_stopped(monkeypatch: pytest.MonkeyPatch
 def test_nothing_runs_and_something_is_stopped(tmp_path: Path) -> None:
     assert control.stop(str(tmp_path)) == {}
     assert not (tmp_path / home.HOME).exists()
+
+
+def test_another_process_with_the_pid_is_waited_for() -> None:
+    me = look_at(os.getpid())
+    assert me
+    mine = (os.getpid(), me[1])
+    assert control._alive({mine, (os.getpid(), me[1] + 1)}) == {mine}
 
 
 def test_a_wait_takes_too_long_or_none(monkeypatch: pytest.MonkeyPatch) -> None:

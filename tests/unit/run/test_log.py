@@ -86,6 +86,7 @@ def test_times_belong_to_other_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(log_reader, "_MOST_TIMES", 3)
     assert log_reader._times(str(path), 20, 90) == (40, every[2:4])
     assert log_reader._times(str(path), 20, 40) == (40, every[2:4])
+    assert log_reader._times(str(path), 20, 35) == (35, every[2:4])
     assert log_reader._times(str(path), 85, 1000) == (1000, every[8:])
     assert log_reader._times(str(tmp_path / "gone"), 5, 7) == (7, [])
     path.write_bytes(b"")
