@@ -85,3 +85,38 @@ def test_a_small_file_is_still_in_a_buffer_when_it_is_flushed(
     monkeypatch.setattr(os, "fsync", lambda descriptor: sizes.append(os.fstat(descriptor).st_size))
     durable.write_file(str(tmp_path / "x"), b"small")
     assert sizes == [5]
+
+
+def test_what_is_to_be_flushed_stays_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, flushed = tmp_path / "x", []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(os.fstat(descriptor).st_ino))
+    durable.write_file(str(path), b"x")
+    durable.sync_file(str(path))
+    durable.sync_dir(str(tmp_path))
+    assert flushed == [path.stat().st_ino, path.stat().st_ino, tmp_path.stat().st_ino]
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_link_to_a_link_is_one_to_its_target(tmp_path: Path) -> None:
+    way = tmp_path / "way"
+    way.symlink_to(tmp_path / "nowhere")
+    durable.link(str(way), str(tmp_path / "second"))
+    assert os.readlink(tmp_path / "second") == os.readlink(way)
+    assert durable.unlink(str(way)) is True
+    assert durable.unlink(str(way)) is False
+
+
+def test_the_times_or_the_owner_of_what_a_symlink_leads_to_are_changed(tmp_path: Path) -> None:
+    target, way, seen = tmp_path / "target", tmp_path / "way", []
+    target.write_bytes(b"x")
+    way.symlink_to(target)
+    before, other = target.stat(), 54321 if os.geteuid() == 0 else os.geteuid()
+    durable.observer = lambda when, what, path, _taken: seen.append((when, what, path))
+    try:
+        durable.set_mtime(str(way), 7)
+        durable.chown(str(way), other, -1)
+    finally:
+        durable.observer = None
+    assert target.stat() == before
+    assert (way.lstat().st_mtime_ns, way.lstat().st_uid) == (7, other)
+    assert seen == [(when, what, str(way)) for what in ("utime", "chown") for when in ("before", "after")]

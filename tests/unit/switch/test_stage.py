@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from ansible.module_utils.survivor_npz.common import durable
 from ansible.module_utils.survivor_npz.common.errors import SwitchError
-from ansible.module_utils.survivor_npz.switch import stage
+from ansible.module_utils.survivor_npz.switch import stage, switch
 from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.ownership import Ownership
 from test_switch import NEW, OLD, names, put_sidecar, sha
@@ -188,3 +188,12 @@ def test_a_sidecar_of_other_bytes_is_restored_with_the_previous(names: Names) ->
     stage.stage(part, sha(NEW), Ownership(), "")
     assert Path(names.staged(sha(NEW))).read_bytes() == NEW
     assert names.pending_files() == {}
+    os.unlink(names.staged(sha(NEW)))
+    put_sidecar(names.sidecar_previous, NEW)
+    part["restore"] = [{"path": names.live, "sidecars": False}]
+    assert stage.stage(part, sha(NEW), Ownership(), "") == []
+    assert names.pending_files() == {}, "not on a rig"
+    os.unlink(names.sidecar_previous)
+    with pytest.raises(SwitchError, match="lost its sidecar") as refusal:
+        switch.activate(names, sha(NEW), replaces=sha(OLD), sidecars=True)
+    assert (refusal.value.code, Path(names.live).read_bytes()) == ("not_staged", OLD)

@@ -4,6 +4,7 @@
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -137,11 +138,14 @@ def test_an_older_previous_file_keeps_a_revert_from_no_file(names: Names) -> Non
 
 def test_a_revert_brings_back_file_and_sidecar(names: Names) -> None:
     switch.activate(names, sha(NEW), replaces=sha(OLD), sidecars=True)
+    shutil.rmtree(names.lock_home)
     assert switch.revert(names, sha(NEW), sha(OLD), sidecars=True, check=True).changed
     assert Path(names.live).read_bytes() == NEW
+    assert not os.path.exists(names.lock_home), "a dry run"
     assert switch.revert(names, sha(NEW), sha(OLD), sidecars=True).changed
     assert Path(names.live).read_bytes() == OLD
     assert sidecar_sha256(names.sidecar) == sha(OLD)
+    assert os.path.exists(names.lock)
     assert not switch.revert(names, sha(NEW), sha(OLD), sidecars=True).changed
     assert not os.path.exists(names.previous), "the previous file itself went back"
 

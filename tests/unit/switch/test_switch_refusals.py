@@ -58,9 +58,9 @@ def test_a_switch_on_a_rig_takes_a_sidecar_that_is_not_ours(names: Names) -> Non
     Path(names.sidecar).write_bytes(FOREIGN)
     switch.activate(names, sha(NEW), replaces=sha(OLD))
     assert names.kept_sidecars() == {}
-    put_sidecar(names.sidecar, OLD)
+    put_sidecar(names.sidecar, b"another")
     switch.revert(names, sha(NEW), sha(OLD))
-    assert sidecar_sha256(names.sidecar) == sha(OLD)
+    assert sidecar_sha256(names.sidecar) == sha(b"another")
 
 
 def test_a_dry_run_completes_what_another_run_began(names: Names) -> None:
