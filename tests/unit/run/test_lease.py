@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -60,6 +61,19 @@ def test_a_file_that_is_no_lease_passes_for_one(tmp_path: Path, content: Any, sa
     assert says in found["lease"]["trouble"]
 
 
+@pytest.mark.parametrize("kind", ["link", "fifo"])
+def test_a_lease_is_read_from_elsewhere_or_waited_for_for_ever(tmp_path: Path, kind: str) -> None:
+    write_lease(tmp_path, LEASE)
+    path = Path(home.home(str(tmp_path)), "lease.json")
+    path.rename(tmp_path / "elsewhere")
+    if kind == "link":
+        path.symlink_to(tmp_path / "elsewhere")
+    else:
+        os.mkfifo(path)
+    with pytest.raises(lease.LeaseError, match="Too many levels of" if kind == "link" else "it is not JSON"):
+        lease.read(str(tmp_path))
+
+
 def test_a_lease_is_told_otherwise_than_it_is(tmp_path: Path) -> None:
     assert lease.state(str(tmp_path))["lease"] is None
     assert lease.state(str(tmp_path))["stamp"]["number"] == 0
@@ -68,6 +82,8 @@ def test_a_lease_is_told_otherwise_than_it_is(tmp_path: Path) -> None:
     write_lease(tmp_path, held)
     found = lease.read(str(tmp_path))
     assert found["controller"] == "a?b" + "x" * 197
+    write_lease(tmp_path, {**LEASE, "begun": 5, "begun_utc": "a\x1bb" + "x" * 300})
+    assert lease.read(str(tmp_path))["begun_utc"] == "a?b" + "x" * 197
     note = lease.note(found)
     assert 55 < note["left"] <= 60 and note["expired"] is False
     assert set(note) == {"number", "token", "controller", "begun_utc", "ended", "until", "left", "expired"}
@@ -114,7 +130,9 @@ def test_a_lease_lasts_longer_than_it_was_given_or_is_ended_by_another(tmp_path:
     assert refusal.value.note["controller"] == "laptop"
     with pytest.raises(lease.LeaseError, match="took it over"):
         lease.renew(where, "other", 60)
-    assert lease.renew(where, "me", 10**6)["expires"] <= uptime() + 600
+    renewed = lease.renew(where, "me", 10**6)
+    assert taken["expires"] < renewed["expires"] <= uptime() + 600
+    assert lease.read(where) == renewed
     assert lease.end(where, "other") is False
     assert lease.end(where, "me") is True
     assert lease.end(where, "me") is False
@@ -125,6 +143,10 @@ def test_a_lease_lasts_longer_than_it_was_given_or_is_ended_by_another(tmp_path:
     write_lease(tmp_path, {**second, "expires": uptime() - 1})
     third, former = lease.take(where, "me", "laptop", 60, seen=2)
     assert (third["number"], former["token"]) == (3, "other"), "it was never ended: what it staged must go"
+    write_lease(tmp_path, {**third, "expires": uptime() - 1})
+    fourth, former = lease.take(where, "me", "x" * 300, 60, seen=2)
+    assert fourth["expires"] > uptime() and former == {}, "asked for again when it had expired"
+    assert fourth["controller"] == "x" * 200
     os.unlink(os.path.join(home.home(where), "lease.json"))
     with pytest.raises(lease.LeaseError, match="was removed"):
         lease.renew(where, "me", 60)
@@ -162,5 +184,6 @@ def test_the_leases_lock_is_held_or_waited_for_for_ever(
     monkeypatch.setattr(lease, "_PATIENCE", 0.1)
     with pytest.raises(lease.LeaseError, match=r"has been locked for 0\.1 s"):
         lease.take(str(tmp_path), "me", "laptop", 60, seen=0)
-    os.close(held)
+    monkeypatch.setattr(lease, "_PATIENCE", 10.0)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: os.close(held))
     lease.take(str(tmp_path), "me", "laptop", 60, seen=0)

@@ -30,7 +30,7 @@ class LeaseError(Exception):
 
     def __init__(self, message: str, found: dict[str, Any] | None = None) -> None:
         super().__init__(message)
-        self.note = note(found or {})
+        self.note = note(found)
 
 
 def read(directory: str) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def ends(lease: dict[str, Any]) -> float:
     return float(lease["expires"] - lease["begun"] if restarted else lease["expires"])
 
 
-def note(lease: dict[str, Any]) -> dict[str, Any]:
+def note(lease: dict[str, Any] | None) -> dict[str, Any]:
     """Describe a lease to people; {} for none. `left` is in seconds."""
     if not lease:
         return {}
