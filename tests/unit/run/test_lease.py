@@ -175,6 +175,22 @@ def test_a_lease_is_lost_in_a_power_cut(tmp_path: Path, monkeypatch: pytest.Monk
     assert os.lstat(f"{own}/lease.json").st_mode & 0o777 == 0o600
 
 
+def test_a_lock_file_that_was_removed_guards_the_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, tried = os.path.join(home.home(str(tmp_path)), "lease.lock"), list[int]()
+
+    def try_lock(descriptor: int) -> bool:
+        if not tried:
+            os.unlink(path)
+        tried.append(descriptor)
+        return home.try_lock(descriptor)
+
+    monkeypatch.setattr(lease, "try_lock", try_lock)
+    with lease.locked(str(tmp_path)):
+        assert len(tried) == 2 and os.path.exists(path)
+
+
 def test_the_leases_lock_is_held_or_waited_for_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,13 +46,23 @@ def test_a_full_disk_loses_output_without_a_word(tmp_path: Path, monkeypatch: py
     assert kept.write(b"again\n") is False
     moment[0] += 5
     full[0] = False
+    assert kept.cut["lost"] == 35, "of the output: what the log says of it is none"
     assert kept.write(b"here again\n") is False
-    assert kept.seen == 57
+    assert kept.write(b"and again\n") is False
+    assert kept.seen == 67
     text = (tmp_path / "log").read_bytes()
-    assert text.startswith(b"first line\n\n[survivor_npz: ") and text.endswith(b"here again\n")
-    assert b"bytes of output are missing here: No space left on device]\n" in text
+    notice = b"\n[survivor_npz: 35 bytes of output are missing here: No space left on device]\n"
+    assert text == b"first line\n" + notice + b"here again\nand again\n", "it says so once"
     assert kept.size == len(text)
-    assert kept.tail()[-1] == "here again"
+    assert kept.tail()[-1] == "and again"
+    full[0] = True
+    moment[0] += 1
+    assert kept.write(b"more\n") is False, "the log was cut before"
+    full[0] = False
+    moment[0] += 5
+    assert kept.write(b"end\n") is False
+    assert (tmp_path / "log").read_bytes().endswith(notice.replace(b"35", b"5") + b"end\n")
+    assert kept.cut == {"at": 11, "lost": 40, "why": "No space left on device"}
     times = (tmp_path / "times").read_bytes()
     kept.close()
     for descriptor in (kept._log, kept._times):
@@ -63,12 +73,42 @@ def test_a_full_disk_loses_output_without_a_word(tmp_path: Path, monkeypatch: py
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
 
 
+def test_a_disk_that_fills_up_within_a_line_has_a_wrong_count_of_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, moment, free = os.write, [100.0], [1000]
+    monkeypatch.setattr(time, "monotonic", lambda: moment[0])
+
+    def writes(descriptor: int, data: bytes) -> int:
+        if not free[0]:
+            raise OSError(errno.EDQUOT, "Disk quota exceeded")
+        done = write(descriptor, data[: free[0]])
+        free[0] -= done if descriptor == kept._log else 0
+        return done
+
+    kept = log.Log(str(tmp_path))
+    monkeypatch.setattr(os, "write", writes)
+    notice = "\n[survivor_npz: {} bytes of output are missing here: Disk quota exceeded]\n"
+    said, told = [], [(4, "0123456789"), (5, "abcdef"), (len(notice.format(12)) + 3, "ghijkl"), (1000, "end")]
+    for free[0], text in told:
+        said.append(kept.write(text.encode()))
+        moment[0] += 5
+    kept.close()
+    assert said == [True, False, False, False]
+    assert (tmp_path / "log").read_text() == (
+        "0123" + notice.format(12)[:5] + notice.format(12) + "ghi" + notice.format(3) + "end"
+    )
+    assert (kept.cut or {})["lost"] == 15
+
+
 def test_the_last_lines_are_too_long_too_many_or_of_another_run(tmp_path: Path) -> None:
     kept = log.Log(str(tmp_path))
     kept.write(b"".join(b"%d\n" % number for number in range(40)))
-    kept.write(b"50 %\r100 %\r\n" + b"x" * 700 + b"\xff\n\n")
+    kept.write(b"50 %\r100 %~\r\n" + b"x" * 700 + b"\xff\n\n")
     assert kept.tail()[:2] == ["12", "13"] and len(kept.tail()) == 30
-    assert kept.tail()[-2:] == ["100 %", "x" * 600]
+    assert kept.tail()[-2:] == ["100 %~", "x" * 600]
+    kept.write(b"end~\n")
+    assert kept.tail()[-1] == "end~"
     kept.write(b"y" * 70_000)
     assert kept.tail() == ["y" * 600]
     assert len(kept._tail) == 65536

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -27,7 +28,7 @@ def supervise(directory: Path, *command: str, **job: Any) -> tuple[int, list[Any
     assert signalled is None
     paths = home.records(str(directory))
     record = home.read_json(os.path.join(paths[-1], "record.json")) if paths else {}
-    log = Path(paths[-1], "log").read_text() if paths else ""
+    log = Path(paths[-1], "log").read_text() if record else ""
     return code[0], code[1], record, log
 
 
@@ -176,6 +177,24 @@ def test_a_directory_that_cannot_keep_a_record_is_a_traceback(tmp_path: Path) ->
     code, told, record, _log = supervise(tmp_path, "true")
     assert (code, record) == (main.EXIT_TROUBLE, {})
     assert told[0]["error"].startswith(f"Cannot keep a run record: {tmp_path}/{home.HOME}")
+
+
+def test_a_refusal_of_the_system_has_no_place_or_is_lost_with_its_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_what: object, **_how: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(os, "rmdir", refuse)
+    _code, told, _record, _log = supervise(tmp_path, "/no/such/script")
+    assert told[0]["error"].startswith("Cannot start /no/such/script")
+    monkeypatch.setattr(main, "disproved", lambda _job: {"error": "It changed", "refused": {}})
+    _code, told, _record, _log = supervise(tmp_path, "true")
+    assert told == [{"error": "It changed", "refused": {}}]
+    monkeypatch.setattr(main, "take_lock", refuse)
+    code, told, _record, _log = supervise(tmp_path, "true")
+    assert code == main.EXIT_TROUBLE
+    assert told == [{"error": f"Cannot keep a run record: {tmp_path}/{home.HOME}: No locks available"}]
 
 
 def test_a_held_lock_is_passed_by(tmp_path: Path) -> None:

@@ -29,22 +29,21 @@ class Log:
         self._tail = bytearray()
         self.size = self.seen = 0
         self.cut: dict[str, Any] | None = None
+        self._untold = 0  # bytes that are missing in the log, which does not say so yet
 
     def write(self, data: bytes) -> bool:
         """Keep `data`; return True if this cuts the log."""
-        self.seen += len(data)
+        own = len(data)
+        self.seen += own
         self._tail += data
         del self._tail[:-_RING]
         moment = time.monotonic()
-        if self.cut:
+        if self.cut and self._untold:
             if moment < self._retry:
-                self.cut["lost"] += len(data)
+                self._lose(own)
                 return False
-            lost = self.cut["lost"]
-            data = (
-                f"\n[survivor_npz: {lost} bytes of output are missing here: {self.cut['why']}]\n".encode()
-                + data
-            )
+            told = f"{self._untold} bytes of output are missing here: {self.cut['why']}"
+            data = f"\n[survivor_npz: {told}]\n".encode() + data
         try:
             if moment - self._marked >= 0.5:
                 self._marked = moment
@@ -56,10 +55,18 @@ class Log:
         except OSError as error:
             self._retry = moment + 5
             first = self.cut is None
-            self.cut = self.cut or {"at": self.size, "lost": 0, "why": os.strerror(error.errno or 0)}
-            self.cut["lost"] += len(data)
+            self.cut = self.cut or {"at": self.size, "lost": 0, "why": error.strerror}
+            if len(data) <= own:
+                self._untold = 0
+            self._lose(min(len(data), own))
             return first
+        self._untold = 0
         return False
+
+    def _lose(self, size: int) -> None:
+        self._untold += size
+        if self.cut:
+            self.cut["lost"] += size
 
     def tail(self) -> list[str]:
         """Return the last lines, each cut to what a screen can show."""
