@@ -87,11 +87,9 @@ def main(argv: list[str] | None = None) -> int:
                 job = json.loads(lines.readline())
 
             def answer(message: dict[str, Any]) -> None:
-                with contextlib.suppress(
-                    OSError
-                ):  # the asker is gone: what has begun is still to be supervised
+                # The asker may be gone. What has begun is to be supervised all the same.
+                with contextlib.suppress(OSError):
                     channel.sendall((json.dumps(message) + "\n").encode())
-                    channel.shutdown(socket.SHUT_RDWR)
 
             return supervise(job, (), answer)
     if not options.command:

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""What a supervisor is asked on its command line, and what it holds open while it works."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.survivor_npz.run.supervise import main, run
+from module_run import in_fork
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    found: list[Any] = []
+    monkeypatch.setattr(main, "supervise", lambda job, outputs, _tell: found.append((job, outputs)) or 7)
+    return found
+
+
+def test_a_word_of_the_command_line_is_lost(asked: list[Any]) -> None:
+    assert main.main(["--foreground", "--", "true"]) == 7
+    job: dict[str, Any] = {
+        "dir": ".",
+        "timeout": None,
+        "grace": run.GRACE,
+        "creates": [],
+        "command": ["true"],
+    }
+    assert asked.pop() == (job, (1, 2))
+    known = '{"npz": {"size": 1}, "proved": ["zeus"], "stamp": {"number": 2}, "other": 3}'
+    limits = ["--timeout", "5", "--grace", "2.5", "--creates", "a", "--creates", "b"]
+    words = ["--foreground", "--dir", "/p", *limits, "--known", known, "--", "bash", "-c", "x"]
+    main.main(words)
+    job = {"dir": "/p", "timeout": 5.0, "grace": 2.5, "creates": ["a", "b"], "command": ["bash", "-c", "x"]}
+    assert asked.pop()[0] == {**job, "npz": {"size": 1}, "proved": ["zeus"], "stamp": {"number": 2}}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"), [(["true"], "--foreground is required"), (["--foreground"], "no command")]
+)
+def test_half_a_command_line_starts_something(
+    asked: list[Any], capsys: pytest.CaptureFixture[str], words: list[str], says: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main(words)
+    assert (ended.value.code, asked) == (2, [])
+    assert says in capsys.readouterr().err
+
+
+def test_a_log_becomes_the_scripts_standard_output_or_a_file_stays_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def opened(*_job: object) -> list[str]:
+        return [one for one in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{one}")]
+
+    def begin() -> list[list[str]]:
+        before = opened()
+        os.close(0)
+        os.close(2)
+        return [before, main.main(["--foreground", "--", "true"])]  # type: ignore[list-item]
+
+    monkeypatch.setattr(main, "supervise", opened)
+    signalled, (before, after) = in_fork(begin)
+    assert (signalled, sorted(after)) == (None, sorted(before))
+
+
+def test_a_run_is_recorded_under_a_links_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "way").symlink_to("real")
+    jobs: list[dict[str, Any]] = []
+    monkeypatch.setattr(main, "disproved", lambda job: jobs.append(job) or {"error": "changed"})
+    job = {"dir": str(tmp_path / "way"), "command": ["true"]}
+    assert main.supervise(job, (), lambda _answer: None) == main.EXIT_REFUSED
+    assert [found["dir"] for found in jobs] == [str(tmp_path / "real")]
