@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.survivor_npz.common.digest import short
-from ansible.module_utils.survivor_npz.controller.fleet.plan import copy_seconds, parcel, part_of, plan
+from ansible.module_utils.survivor_npz.controller.fleet.plan import (
+    copy_seconds,
+    groups,
+    parcel,
+    part_of,
+    plan,
+)
 from ansible.module_utils.survivor_npz.switch.names import Names
 from hostfacts import ASKED, GOAL, LIVE, NEW, OLD, RAM, a_copy, a_directory, a_look
 
@@ -175,3 +181,63 @@ def test_the_goal_is_read_where_nobody_put_it(tmp_path: Path) -> None:
     assert parcel(goal, "local", "/run") == str(npz)
     assert parcel(goal, "ssh", "/run") == f"/run/survivor_npz/{NEW}.npz"
     assert parcel({**goal, "path": "/nowhere/x.npz"}, "local", "/run") == f"/run/survivor_npz/{NEW}.npz"
+
+
+SPARE = "/srv/survivors.npz"
+
+
+def test_the_bytes_were_taken_from_where_they_are_not() -> None:
+    found = part(a_copy(sha256=NEW), a_copy(RAM, sha256=NEW), a_copy(SPARE))
+    assert (found["source"], found["spread"]) == (LIVE, [SPARE])
+    found = part(a_copy(staged={NEW: staged(LIVE)}), a_copy(RAM))
+    assert (found["source"], found["spread"], found["receive"]) == (staged(LIVE), [RAM], None)
+    previous = {"sha256": NEW, "mode": "0644", "owner": "michael", "group": "michael"}
+    found = part(a_copy(previous=previous), a_copy(RAM))
+    assert (found["source"], found["spread"], found["receive"]) == (staged(LIVE), [RAM], None)
+    found = part(a_copy(sha256=NEW), a_copy(RAM, previous=previous), a_copy(SPARE))
+    assert (found["source"], found["spread"]) == (LIVE, [SPARE])
+
+
+def test_what_the_converter_staged_counted_for_the_coordinators_other_copies() -> None:
+    found = part(a_copy(), a_copy(RAM), goal={**GOAL, "staged": staged(LIVE)}, coordinator=True)
+    assert (found["source"], found["spread"], found["receive"]) == (staged(LIVE), [RAM], None)
+
+
+def test_the_content_was_sent_beside_a_copy_that_does_not_need_it() -> None:
+    found = part(a_copy(sha256=None, required=False), a_copy(RAM))
+    assert (found["receive"], found["spread"]) == (staged(RAM), [RAM])
+
+
+def test_a_host_without_any_copy_ended_in_a_raw_error() -> None:
+    found = part(a_copy(sha256=None, required=False))
+    assert (found["source"], found["receive"], found["changes"]) == (None, None, False)
+
+
+def test_a_previous_file_that_is_as_asked_for_was_given_its_owner_again() -> None:
+    previous = {"sha256": NEW, "mode": "0644", "owner": "michael", "group": "michael"}
+    found = part(a_copy(previous=previous), coordinator=True)
+    assert (found["restore"], found["attributes"]) == ([{"path": LIVE, "sidecars": True}], [])
+    found = part(a_copy(sha256=NEW, mode="0600"))
+    assert (found["attributes"], found["action"]) == ([LIVE], "set owner and mode")
+
+
+def test_an_npz_that_is_kept_got_its_mtime_on_a_rig() -> None:
+    goal = {**GOAL, "settles": True, "mtime_ns": 8}
+    settle = {"path": LIVE, "replaces": NEW, "sidecars": True, "mtime_ns": 8}
+    assert part(a_copy(sha256=NEW), goal=goal, coordinator=True)["settle"] == [settle]
+    assert part(a_copy(sha256=NEW), goal=goal)["settle"] == []
+
+
+def test_a_rig_switched_the_sidecar_that_the_coordinator_has() -> None:
+    parts, _faults = plan({"rig": a_look(), "zeus": a_look()}, GOAL, "auto", "zeus")
+    sidecars = {host: [entry["sidecars"] for entry in found["switch"]] for host, found in parts.items()}
+    assert sidecars == {"rig": [False], "zeus": [True]}
+
+
+def test_a_rig_whose_python_is_asked_joined_no_group() -> None:
+    opens = part(a_copy(sha256=NEW), asked={**ASKED, "rig_python": "/opt/python"})
+    parts = {"rig": opens, "other": part(a_copy(sha256=NEW)), "zeus": part(a_copy(sha256=NEW))}
+    assert groups(parts, None, "zeus", False) == {
+        "rig": ["survivor_npz_differ"],
+        "zeus": ["survivor_npz_switching"],
+    }

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible.module_utils.survivor_npz.common.digest import short
 from ansible.module_utils.survivor_npz.controller.fleet import proof
 from ansible.module_utils.survivor_npz.controller.fleet.plan import part_of
 from hostfacts import ASKED, GOAL, IDLE, LIVE, NEW, OLD, RAM, a_copy, a_look
@@ -218,3 +219,24 @@ def test_a_prediction_covered_a_copy_that_the_plan_does_not_touch() -> None:
     (why,) = proof.proof({"rig": look}, switches, GOAL, None, planned=True)["rig"]
     assert why.startswith(RAM)
     assert len(proof.proof({"rig": look}, switches, GOAL, None, planned=False)["rig"]) == 2
+
+
+def test_a_prediction_of_a_host_without_a_part_ended_in_a_raw_error() -> None:
+    absent = a_copy(RAM, sha256=None)
+    looks = {"rig": {"copies": [a_copy(), absent]}, "right": {"copies": [a_copy(sha256=NEW), absent]}}
+    assert proof.proof(looks, {}, GOAL, None, planned=True) == {
+        "rig": [f"{LIVE}: {short(OLD)} instead of {short(NEW)}."]
+    }
+
+
+def test_a_look_that_tells_no_time_counted_as_repeated() -> None:
+    """The lease may have been taken within a second of the controller's boot."""
+    first = a_look(asked_at=None)
+    found = latest({**LEASE, "asked_at": 0.5}, look=first, switched=brief(a_copy(sha256=NEW)))
+    assert found["by"] == "switched"
+
+
+def test_the_message_of_a_closed_barrier_was_bad_english() -> None:
+    told = "not ready to switch. Nothing live was changed."
+    assert proof.not_ready({"rig": ["a", "b"]}) == f"rig is {told}"
+    assert proof.not_ready({"rig": ["a"], "zeus": ["b"]}) == f"rig, zeus are {told}"

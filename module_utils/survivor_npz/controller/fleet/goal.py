@@ -130,8 +130,8 @@ def from_previous(lead: str, looks: Mapping[str, Answer], json_name: str) -> dic
     main, source = looks[lead]["copies"][0], source_of(looks[lead], json_name)
     pin = {name: source.get(name) for name in ("path", "size", "mtime_ns")}
     held = main.get("pin") or {}
-    is_rollback = bool(held) and not held.get("unconverted")
-    stays = is_rollback and held.get("sha256") == main["sha256"] and held.get("source") == pin
+    holds = held.get("sha256") == main["sha256"] and held.get("source") == pin
+    stays = holds and not held.get("unconverted")
     kept: Answer = main if stays else main["previous"] or {}
     holder, old = lead, kept["path"] if kept.get("old_converter") else None
     if old:

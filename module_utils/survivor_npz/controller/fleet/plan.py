@@ -98,7 +98,7 @@ def part_of(look: Answer, goal: Mapping[str, Any], convert: str, coordinator: bo
     part["open"] = bool(look["asked"]["rig_python"]) and not coordinator
     # The coordinator's own copy with its sidecar comes last.
     part["switch"].sort(key=lambda copy: copy["sidecars"])
-    part["changes"] = any(part[key] for key in ("directories", "clean", "switch", "settle", "attributes"))
+    part["changes"] = any(part[key] for key in ("clean", "switch", "settle", "attributes"))
     part["before"] = ", ".join(dict.fromkeys(before))
     part["action"] = _action(part)
     return part
