@@ -186,6 +186,13 @@ def test_the_goal_is_read_where_nobody_put_it(tmp_path: Path) -> None:
 SPARE = "/srv/survivors.npz"
 
 
+def test_a_rebooted_rig_without_its_directory_had_nothing_to_do() -> None:
+    gone = a_directory(path="/dev/shm/step2", exists=False)
+    found = part(a_copy(sha256=None, directory=gone))
+    assert found["directories"] == ["/dev/shm/step2"]
+    assert (found["action"], found["changes"]) == ("switch", True)
+
+
 def test_the_bytes_were_taken_from_where_they_are_not() -> None:
     found = part(a_copy(sha256=NEW), a_copy(RAM, sha256=NEW), a_copy(SPARE))
     assert (found["source"], found["spread"]) == (LIVE, [SPARE])
@@ -218,7 +225,7 @@ def test_a_previous_file_that_is_as_asked_for_was_given_its_owner_again() -> Non
     found = part(a_copy(previous=previous), coordinator=True)
     assert (found["restore"], found["attributes"]) == ([{"path": LIVE, "sidecars": True}], [])
     found = part(a_copy(sha256=NEW, mode="0600"))
-    assert (found["attributes"], found["action"]) == ([LIVE], "set owner and mode")
+    assert (found["attributes"], found["action"], found["changes"]) == ([LIVE], "set owner and mode", True)
 
 
 def test_an_npz_that_is_kept_got_its_mtime_on_a_rig() -> None:
