@@ -101,6 +101,9 @@ def test_without_a_json_an_npz_of_1970_was_set_again_in_each_run() -> None:
     gone = {"name": "s.json", "path": "/p/s.json", "exists": False}
     look = a_look(a_copy(sha256=NEW, mtime_ns=0), files=[gone])
     assert goals.on_purpose(look, {**GOAL, "reason": "never"}, "s.json") == {}
+    look["files"] = [{**SOURCE, "mtime_ns": 1}]
+    settles = {"settles": True, "mtime_ns": 1}
+    assert goals.on_purpose(look, {**GOAL, "reason": "pinned"}, "s.json") == settles, "the JSON is newer"
 
 
 def test_a_rollback_where_the_live_npz_is_gone_ended_in_a_raw_error() -> None:
