@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import platform
 from typing import Any
 
 import pytest
@@ -58,13 +60,19 @@ def groups_of(found: Any) -> dict[str, list[str]]:
 
 def test_a_whole_fleet_is_let_through() -> None:
     found = guarded()
-    assert found["team"] == {"coordinator": "zeus", "rigs": ["rig"], "skipped": [], "faults": []}
-    assert groups_of(found) == {
-        "rig": ["survivor_npz_fleet", "survivor_npz_followers"],
-        "zeus": ["survivor_npz_fleet", "survivor_npz_lead"],
+    token = found.pop("token")
+    assert len(token) == 32 and token != guarded()["token"], "two runs would hold one lease"
+    assert found == {
+        "team": {"coordinator": "zeus", "rigs": ["rig"], "skipped": [], "faults": []},
+        "members": [
+            {"name": "rig", "groups": ["survivor_npz_fleet", "survivor_npz_followers"]},
+            {"name": "zeus", "groups": ["survivor_npz_fleet", "survivor_npz_lead"]},
+        ],
+        "played": ["zeus", "rig", "localhost"],
+        "controller": f"{getpass.getuser()}@{platform.node()} (pid {os.getppid()})",
+        "controller_pid": os.getppid(),
+        "report": {"options": {"path": "", "skipped": []}},
     }
-    assert set(found["played"]) == {"zeus", "rig", "localhost"}
-    assert found["token"] != guarded()["token"], "two runs would hold one lease"
 
 
 @pytest.mark.parametrize("host", ["zeus", "rig"])
@@ -123,6 +131,8 @@ def test_a_template_that_can_not_be_evaluated_ended_in_a_traceback() -> None:
 
     said = refused(hosts={"rig": Broken(survivor_npz_mode="{{ 1 | nope }}")})
     assert "survivor_npz_mode can't be evaluated for rig: no such filter" in said
+    said = refused(hosts={"rig": Broken(__survivor_npz_plan="{{ 1 | nope }}", other="{{ 1 | nope }}")})
+    assert said.startswith("__survivor_npz_plan was given from outside"), "its name is enough"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +155,9 @@ def test_a_part_of_the_fleet_passed_for_the_whole(played: Any, batch: Any, limit
         }
     else:
         assert "leaves out zeus, the coordinator" in refused("coordinator", **left)
-    assert set(groups_of(guarded("status", **left))) == set(played), "a status tells of whom it may"
+    found = guarded("status", **left)
+    assert set(groups_of(found)) == set(played), "a status tells of whom it may"
+    assert found["team"]["faults"] == [], "a status needs no whole fleet"
 
 
 def test_a_rig_left_out_by_name_takes_no_part() -> None:
@@ -171,7 +183,22 @@ def test_a_play_on_the_coordinator_alone_passes_without_it() -> None:
     assert groups_of(found)["zeus"] and "rig" not in groups_of(found)
     assert groups_of(guarded("coordinator"))["rig"] == ["survivor_npz_rigs"]
     assert "leaves out zeus, the coordinator" in refused("coordinator", played=("rig",), ansible_limit="rig")
-    assert "coordinator" in refused("coordinator", groups={"coordinator": []})
+    none = "The group coordinator must have exactly one host; it has none. Nothing was done."
+    assert refused("coordinator", groups={"coordinator": [], "rigs": []}) == none
+
+
+def test_a_coordinator_that_is_also_a_rig_was_not_stopped_and_nothing_said_so() -> None:
+    found = guarded("coordinator", groups={"rigs": ["rig", "zeus"]})
+    assert found["team"]["faults"] == [], "to stop, the fleet need not be in order"
+    assert groups_of(found) == {
+        "rig": ["survivor_npz_rigs"],
+        "zeus": ["survivor_npz_fleet", "survivor_npz_lead"],
+    }
+
+
+def test_a_fleet_without_a_coordinator_was_told_to_leave_out_a_rig() -> None:
+    none = "The group coordinator must have exactly one host; it has none. Nothing was done."
+    assert refused(groups={"coordinator": []}, played=["zeus"]) == none
 
 
 def test_another_programs_variable_is_evaluated() -> None:
@@ -189,4 +216,10 @@ def test_a_status_is_refused_for_what_it_should_show() -> None:
     found = guarded("status", groups={"coordinator": []})
     assert found["team"]["faults"] and groups_of(found)
     assert "coordinator" in refused("status", groups={"coordinator": []}, played=("localhost",))
-    assert "misspelt" in refused("status", hosts={"rig": {"survivor_npz_misspelt": 1}})
+    wrong = {"hosts": {"rig": {"survivor_npz_misspelt": 1}}}
+    said = "rig: survivor_npz_misspelt: unknown variable. Nothing was done."
+    assert refused("status", **wrong) == said
+    only = "survivor_npz_misspelt: unknown variable. Nothing was done."
+    assert refused("status", groups={"coordinator": []}, **wrong) == only, "the group is no reason"
+    assert guarded("status", played=["zeus"], **wrong), "of a host that it does not ask"
+    assert refused("coordinator", played=["zeus"], **wrong) == said, "every host's were to be judged"

@@ -22,7 +22,11 @@ def test_a_list_given_as_text_becomes_one_argument(name: str) -> None:
     assert bool(found) == (name != "survivor_npz_skip_rigs")
     assert name in "".join(found) or not found
     one_word = variables.problems({name: "100"}, OPTIONS)
-    assert bool(one_word) == (name not in variables.WORDS)
+    words = ["skip_rigs", "scorer_args", "scorer_creates", "same_files"]
+    assert bool(one_word) == (name.removeprefix("survivor_npz_") not in words)
+    example = f'{{"{name}": ["ä", "b"]}}'
+    several = [] if name == "survivor_npz_skip_rigs" else [f"{name} must be a list: -e '{example}'."]
+    assert variables.problems({name: "ä b"}, OPTIONS) == several
 
 
 def test_a_mapping_given_as_text_fails_only_after_the_whole_preparation() -> None:
@@ -54,6 +58,18 @@ def test_every_limit_is_one_of_a_variable() -> None:
     assert set(variables.MINIMUM) <= set(OPTIONS)
 
 
+def test_a_number_that_was_left_open_ended_in_a_traceback() -> None:
+    assert variables.problems({"survivor_npz_workers": None}, OPTIONS) == []
+
+
+def test_a_text_in_a_list_of_numbers_is_one() -> None:
+    (said,) = variables.problems(
+        {"survivor_npz_x": ["x"]}, {"survivor_npz_x": {"type": "list", "elements": "int"}}
+    )
+    assert "unable to convert to int" in said
+    assert variables.options_of({"a": {}, "b": {"options": None}, "c": {"options": {"x": {}}}}) == {"x": {}}
+
+
 def test_a_relative_pipeline_directory_means_two_places() -> None:
     assert variables.problems({"survivor_npz_pipeline_dir": "prng"}, OPTIONS) != []
     for place in ("~/prng", "/srv/prng"):
@@ -62,7 +78,8 @@ def test_a_relative_pipeline_directory_means_two_places() -> None:
 
 def test_a_report_that_nobody_can_write_leaves_an_old_one() -> None:
     assert variables.problems({"survivor_npz_report": "/nonexistent/report.json"}, OPTIONS) != []
-    assert variables.problems({"survivor_npz_report": "-"}, OPTIONS) == []
+    for place in ("", "-", "report.json", "~/report.json", "/tmp/report.json"):
+        assert variables.problems({"survivor_npz_report": place}, OPTIONS) == []
 
 
 def test_a_name_of_the_runs_own_was_set_from_outside() -> None:
@@ -90,6 +107,9 @@ def test_a_mode_that_means_another_one_or_that_all_may_write(mode: Any) -> None:
 def test_dry_run_became_a_number_of_trials(value: list[str]) -> None:
     (found,) = variables.problems({"survivor_npz_scorer_args": value}, OPTIONS)
     assert "ansible-playbook --check" in found
+    assert variables.problems({"survivor_npz_scorer_args": "--dry-run"}, OPTIONS) == [found]
+    assert variables.problems({"survivor_npz_scorer_args": "--dry-running"}, OPTIONS) == []
+    assert variables.problems({"survivor_npz_scorer_creates": value}, OPTIONS) == []
 
 
 def test_a_tag_of_ansibles_own_is_unknown() -> None:

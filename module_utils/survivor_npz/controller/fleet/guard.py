@@ -70,7 +70,7 @@ def _misgiven(values: Values, specs: Path) -> list[str]:
     found: dict[str, list[str]] = {}
     for host, given in values.items():
         ours = {name: value for name, value in given.items() if name.startswith(variables.PREFIX)}
-        key = repr(sorted(ours.items(), key=lambda item: item[0]))
+        key = repr(sorted(ours.items()))
         if key not in judged:
             judged[key] = variables.problems(ours, known)
         for fault in judged[key]:
@@ -117,7 +117,7 @@ def guard(task_vars: TaskVars, args: Mapping[str, Any], playbooks: Path, evaluat
         raise Stop("guard", " ".join([*([] if tolerated else faults), *wrong]) + " Nothing was done.")
     members = membership.groups_for(team if scope != "coordinator" else team._replace(rigs=[]))
     if scope == "coordinator":
-        members.update({rig: ["survivor_npz_rigs"] for rig in team.rigs})
+        members = {**{rig: ["survivor_npz_rigs"] for rig in team.rigs}, **members}
     chosen = {host: groups for host, groups in members.items() if host in played}
     report = str(
         values.get(str(team.coordinator), {}).get(

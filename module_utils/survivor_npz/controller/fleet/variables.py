@@ -85,7 +85,7 @@ def _content(name: str, value: Any) -> str | None:
         )
     if name == "survivor_npz_pipeline_dir" and not str(value).startswith(("/", "~")):
         return f"survivor_npz_pipeline_dir is {value}: give an absolute path, or one from ~."
-    if name == "survivor_npz_report" and value not in ("", "-"):
+    if name == "survivor_npz_report":
         place = os.path.dirname(os.path.expanduser(str(value))) or "."
         return None if os.path.isdir(place) else f"survivor_npz_report is {value}: {place} does not exist."
     if name == "survivor_npz_scorer_args" and "--dry-run" in (value if isinstance(value, list) else [value]):
@@ -108,19 +108,16 @@ def problems(values: Mapping[str, Any], known: Options) -> list[str]:
         if name not in known:
             # All names begin alike.
             names = [one.removeprefix(PREFIX) for one in known]
-            near = difflib.get_close_matches(name.removeprefix(PREFIX), names, 1, CLOSE)
+            near = difflib.get_close_matches(name.removeprefix(PREFIX), names, cutoff=CLOSE)
             found.append(f"{name}: unknown variable{f'; did you mean {PREFIX}{near[0]}?' if near else '.'}")
             continue
-        kind = str(known[name].get("type", "str"))
-        if name == "survivor_npz_mode":
-            wrong = _content(name, value)
-        else:
-            wrong = (
-                _format(name, value, kind)
-                or _type(name, value, known[name])
-                or _range(name, value, kind)
-                or _content(name, value)
-            )
+        kind = str(known[name].get("type"))
+        wrong = (
+            _format(name, value, kind)
+            or _type(name, value, known[name])
+            or _range(name, value, kind)
+            or _content(name, value)
+        )
         if wrong:
             found.append(wrong)
     return found
