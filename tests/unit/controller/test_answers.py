@@ -96,6 +96,14 @@ def test_a_module_that_broke_off_only_said_failed() -> None:
     summary = SimpleNamespace(event=SimpleNamespace(msg="Cannot allocate memory"))
     found = look({"failed": True, "msg": "", "exception": summary})
     assert found["msg"] == "survivor_npz_look broke off: Cannot allocate memory"
+    assert look({"failed": True, "msg": "no room", "exception": summary})["msg"] == "no room"
+    assert look({"failed": True}) == {"failed": True, "warned": [], "msg": ""}
+
+
+@pytest.mark.parametrize("state", ["failed", "unreachable", "skipped"])
+def test_a_task_without_an_answer_was_an_answer_of_the_wrong_shape(state: str) -> None:
+    said = {state: True, "msg": "no\nroom"}
+    assert look(said) == {state: True, "warned": [], "msg": "no room"}
 
 
 @pytest.mark.parametrize("key", ["deprecations", "exception", "module_stdout", "module_stderr", "warnings"])
@@ -110,10 +118,10 @@ def test_what_was_not_asked_for_is_dropped_wherever_it_stands() -> None:
     found = look(an_answer(copies=[extra], evil=1, report={"options": {"path": "/etc/passwd"}}))
     assert "evil" not in json.dumps(found)
     assert "report" not in found
-    switched = {"look": {"stamp": STAMP, "copies": [{**COPY, "evil": 1}]}, "copies": [], "members": []}
-    found = clean("survivor_npz_switch", {"changed": True, **switched})
-    assert (found["changed"], found["look"]) == (True, {"stamp": STAMP, "copies": [COPY]})
-    assert "members" not in found
+    brief, done = {"stamp": STAMP, "copies": [COPY]}, {"path": LIVE, "changed": True}
+    switched = {"look": {"stamp": STAMP, "copies": [{**COPY, "evil": 1}]}, "copies": [{**done, "evil": 1}]}
+    found = clean("survivor_npz_switch", {"changed": True, **switched, "members": []})
+    assert found == {"changed": True, "look": brief, "copies": [done]}
 
 
 def test_50_mb_of_text_stayed_in_memory() -> None:
@@ -170,12 +178,13 @@ def test_an_answer_without_a_bottom_ended_in_a_traceback() -> None:
 )
 def test_an_answer_of_another_shape_was_believed(changes: dict[str, Any], where: str) -> None:
     found = look(an_answer(**changes))
-    assert found["failed"] is True
-    assert f"not one of survivor_npz_look: {where} is missing or has the wrong type" in found["msg"]
-    assert "copies" not in found
-    assert why_no_answer(found, "copies")
+    msg = found.pop("msg")
+    assert f"not one of survivor_npz_look: {where} is missing or has the wrong type" in msg
+    assert found == {"failed": True, "changed": False}
+    assert why_no_answer({**found, "msg": msg}, "copies") == msg
     assert why_no_answer({"failed": True}, "copies") == "failed without a message"
     assert why_no_answer({"failed": True, "msg": "the interpreter crashed"}, "x") == "the interpreter crashed"
+    assert why_no_answer({"failed": True, "msg": "the file was not found"}, "x") == "the file was not found"
 
 
 @pytest.mark.parametrize("key", ["directory", "copies", "stamp", "files", "python", "accounts", "libraries"])
@@ -198,8 +207,8 @@ def test_a_whole_number_where_seconds_are_asked_for_is_one() -> None:
 def test_a_switch_without_its_look_counted_as_one() -> None:
     for answer in ({"changed": True}, {"changed": True, "copies": [], "look": None}):
         assert clean("survivor_npz_switch", answer)["failed"] is True
-    staged = {"changed": True, "staged": [{"path": LIVE, "sha256": NEW}], "stamp": STAMP}
-    assert clean("survivor_npz_stage", staged)["staged"] == staged["staged"]
+    staged = {"changed": True, "staged": [{"path": LIVE, "sha256": NEW}], "stamp": STAMP, "removed": ["/x"]}
+    assert clean("survivor_npz_stage", staged) == staged
     for name in ("staged", "stamp"):
         lacking = {key: value for key, value in staged.items() if key != name}
         assert clean("survivor_npz_stage", lacking)["failed"] is True

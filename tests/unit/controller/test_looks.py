@@ -42,6 +42,7 @@ def test_a_copy_is_shown_in_another_state(copy: Any, sha256: Any, follows: bool,
     assert state(copy, sha256, follows) == word
     assert is_right(copy, sha256, follows) == (word.startswith("current") and sha256 is not None)
     assert state(a_copy(sha256=None, kind="file"), None) == "unreadable"
+    assert state(a_copy(sha256=NEW, kind="symlink"), NEW) == f"outdated {short(NEW)}", "unless it follows"
 
 
 def test_a_copy_that_need_not_be_right_is_changed() -> None:

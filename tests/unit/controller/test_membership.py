@@ -36,3 +36,9 @@ def test_a_fleet_is_whole_or_refused(groups: Any, skip: Any, played: Any, fault:
 )
 def test_a_comma_too_many_names_a_host(value: object, names: list[str]) -> None:
     assert membership.names_of(value) == names
+
+
+def test_a_play_on_a_part_was_told_to_remove_serial() -> None:
+    team = membership.Team("zeus", ["r1"], [], [])
+    (said,) = membership.left_out(team, ["zeus", "other"], ["zeus"], None)
+    assert said.startswith("This play leaves out r1: ")

@@ -60,7 +60,8 @@ def test_a_host_was_called_proven_that_was_not_asked() -> None:
     rig, zeus, down = table.rows(team, {"rig": a_look(), "zeus": None}, {}, {})
     assert (rig["before"], rig["action"], rig["proof"]) == (f"holds {short(OLD)}", "none", "not checked")
     assert (zeus["host"], zeus["before"], zeus["proof"]) == ("zeus", "not checked", "not checked")
-    assert (down["action"], down["proof"]) == ("left out by name", "left out")
+    left_out = {"before": "not checked", "action": "left out by name", "proof": "left out"}
+    assert down == {"host": "down", **left_out}
     proofs = {row["host"]: row["proof"] for row in table.rows(team, {}, {}, {}, unproven={"rig": ["stale"]})}
     assert proofs == {"rig": "no", "zeus": "yes", "down": "left out"}
     named = {"rig": "mixed", "zeus": "old"}
