@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 import signal
@@ -93,6 +94,27 @@ def test_what_is_left_in_a_pipe_is_lost_or_a_pipe_that_is_at_its_end_is_handed_o
         output.drain()
     assert (kept, output._sources) == ([b"last"], {empty})
     os.close(other)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_pipe_that_is_at_its_end_is_read_again_and_again(
+    monkeypatch: pytest.MonkeyPatch, broken: bool
+) -> None:
+    def fails(_descriptor: int, _size: int) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    kept: list[bytes] = []
+    run: Any = types.SimpleNamespace(keep=kept.append)
+    ended, written = os.pipe()
+    os.close(written)
+    if broken:
+        monkeypatch.setattr(os, "read", fails)
+    with selectors.DefaultSelector() as selector, os.fdopen(ended, "rb", 0) as pipe:
+        output = Output(run, selector, ())
+        output.carry(pipe)
+        output.move(selectors.SelectorKey(ended, ended, selectors.EVENT_READ, None))
+        assert dict(selector.get_map()) == {}
+    assert (kept, output._sources) == ([], set())
 
 
 def test_a_process_is_left_that_has_nothing_to_log(monkeypatch: pytest.MonkeyPatch) -> None:

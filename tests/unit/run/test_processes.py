@@ -79,6 +79,9 @@ def test_a_process_of_another_run_is_in_the_family(child: Child) -> None:
     assert processes.family("the-ru") == set()
     assert processes.family("another", os.getpid()) == {of(child)}
     assert processes.family("another", child.pid) == set()
+    assert os.getpid() not in {pid for pid, _ in processes.family("another", os.getppid())}
+    assert processes.MARK == "SURVIVOR_NPZ_RUN", "supervisors of other versions look for it, too"
+    assert processes._carries(2**22 + 1, b"") is False
 
 
 def test_a_search_finds_itself_or_not_what_it_should(child: Child) -> None:
@@ -88,13 +91,24 @@ def test_a_search_finds_itself_or_not_what_it_should(child: Child) -> None:
     assert 0 <= found["age"] < 60
     assert abs(found["age"] - (uptime() - of(child)[1] / os.sysconf("SC_CLK_TCK"))) < 0.5
     assert processes.matching("a-word-of-its-own", {of(child)}) == []
-    assert os.getpid() not in {
-        one["pid"] for one in processes.matching(processes.command_of(os.getpid()), set())
-    }
+    for mine in (os.getpid(), os.getppid()):
+        assert mine not in {one["pid"] for one in processes.matching(processes.command_of(mine), set())}
     assert processes.command_of(2**22 + 1) == ""
     assert processes.command_of(child.pid).endswith("a-word-of-its-own not UTF-8: \ufffd")
     assert processes.command_of(child.pid, 3) == processes.command_of(child.pid)[:3]
     assert processes.plain("a\tb\x1b[0m\n", 6) == "a?b?[0"
+
+
+def test_what_is_found_is_in_no_order_or_of_another_age(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = uptime()
+    monkeypatch.setattr(processes, "uptime", lambda: now + 1000)
+    with subprocess.Popen(["sh", "-c", "read x; :", "a-word-of-its-own"], stdin=subprocess.PIPE) as other:
+        found = processes.matching("a-word-of-its-own", set())
+        other.kill()
+    assert [one["pid"] for one in found] == sorted([child.pid, other.pid])
+    assert all(1000 <= one["age"] < 1060 for one in found)
 
 
 def test_a_grandchild_is_missed() -> None:

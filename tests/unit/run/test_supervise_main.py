@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.survivor_npz.run.supervise import main, run
+from ansible.module_utils.survivor_npz.run.supervise import home, main, run
 from module_run import in_fork
 
 
@@ -74,3 +75,29 @@ def test_a_run_is_recorded_under_a_links_name(tmp_path: Path, monkeypatch: pytes
     job = {"dir": str(tmp_path / "way"), "command": ["true"]}
     assert main.supervise(job, (), lambda _answer: None) == main.EXIT_REFUSED
     assert [found["dir"] for found in jobs] == [str(tmp_path / "real")]
+
+
+def test_an_old_run_that_cannot_be_removed_keeps_the_next_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_what: object, **_how: object) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    for number in range(run.KEEP):
+        (tmp_path / home.HOME / "runs" / f"20260101T0000{number:02}Z-1").mkdir(parents=True)
+    job, lock = (
+        {"dir": str(tmp_path), "command": ["true"]},
+        os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT),
+    )
+    monkeypatch.setattr(os, "rmdir", refuse)
+    run.Run(job, lock).log.close()
+    assert len(home.records(str(tmp_path))) == run.KEEP + 1
+
+    def fails(_self: run.Run, _name: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(run.Run, "_prepare", fails)
+    monkeypatch.setattr(os, "getpid", lambda: 2)  # a run of the same second has another name
+    with pytest.raises(OSError, match="No space left"):
+        run.Run(job, lock)
+    os.close(lock)
