@@ -91,12 +91,19 @@ def test_a_search_finds_itself_or_not_what_it_should(child: Child) -> None:
     assert 0 <= found["age"] < 60
     assert abs(found["age"] - (uptime() - of(child)[1] / os.sysconf("SC_CLK_TCK"))) < 0.5
     assert processes.matching("a-word-of-its-own", {of(child)}) == []
-    for mine in (os.getpid(), os.getppid()):
-        assert mine not in {one["pid"] for one in processes.matching(processes.command_of(mine), set())}
+    assert os.getpid() not in {
+        one["pid"] for one in processes.matching(processes.command_of(os.getpid()), set())
+    }
     assert processes.command_of(2**22 + 1) == ""
     assert processes.command_of(child.pid).endswith("a-word-of-its-own not UTF-8: \ufffd")
     assert processes.command_of(child.pid, 3) == processes.command_of(child.pid)[:3]
     assert processes.plain("a\tb\x1b[0m\n", 6) == "a?b?[0"
+
+
+def test_who_started_the_search_is_found(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
+    parents = {os.getpid(): (child.pid, 1), child.pid: (0, 2)}
+    monkeypatch.setattr(processes, "look_at", parents.get)
+    assert processes.matching("a-word-of-its-own", set()) == []
 
 
 def test_what_is_found_is_in_no_order_or_of_another_age(

@@ -16,7 +16,12 @@ from module_run import in_fork
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     found: list[Any] = []
-    monkeypatch.setattr(main, "supervise", lambda job, outputs, _tell: found.append((job, outputs)) or 7)
+
+    def supervise(job: Any, outputs: Any, _tell: Any) -> int:
+        found.append((job, outputs))
+        return 7
+
+    monkeypatch.setattr(main, "supervise", supervise)
     return found
 
 
@@ -56,11 +61,11 @@ def test_a_log_becomes_the_scripts_standard_output_or_a_file_stays_open(
     def opened(*_job: object) -> list[str]:
         return [one for one in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{one}")]
 
-    def begin() -> list[list[str]]:
+    def begin() -> list[Any]:
         before = opened()
         os.close(0)
         os.close(2)
-        return [before, main.main(["--foreground", "--", "true"])]  # type: ignore[list-item]
+        return [before, main.main(["--foreground", "--", "true"])]
 
     monkeypatch.setattr(main, "supervise", opened)
     signalled, (before, after) = in_fork(begin)
@@ -71,7 +76,12 @@ def test_a_run_is_recorded_under_a_links_name(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "real").mkdir()
     (tmp_path / "way").symlink_to("real")
     jobs: list[dict[str, Any]] = []
-    monkeypatch.setattr(main, "disproved", lambda job: jobs.append(job) or {"error": "changed"})
+
+    def disproved(job: dict[str, Any]) -> dict[str, Any]:
+        jobs.append(job)
+        return {"error": "changed"}
+
+    monkeypatch.setattr(main, "disproved", disproved)
     job = {"dir": str(tmp_path / "way"), "command": ["true"]}
     assert main.supervise(job, (), lambda _answer: None) == main.EXIT_REFUSED
     assert [found["dir"] for found in jobs] == [str(tmp_path / "real")]
