@@ -119,7 +119,7 @@ def test_a_large_document_is_parsed_to_say_what_it_is(
     content = {"survivor_count": 7, "note": "x" * 100}
     size = len(json.dumps(content))
     monkeypatch.setattr(document, "_SMALL", size)
-    assert refused(tmp_path, content).code == "shape_summary"
+    assert refused(tmp_path, b"  " + json.dumps(content).encode()).code == "shape_summary"
     monkeypatch.setattr(document, "_SMALL", size - 1)
     found = refused(tmp_path, content)
     assert (found.code, 'starts with "{' in found.message) == ("shape_unknown", True)

@@ -102,7 +102,7 @@ def test_a_file_that_is_written_right_now_is_read(path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize(
     ("age", "says"),
-    [(-6, None), (-4, "0 s ago"), (0, "0 s ago"), (119, "119 s ago"), (121, None)],
+    [(-6, None), (-5, "0 s ago"), (0, "0 s ago"), (120, "120 s ago"), (121, None)],
 )
 def test_an_old_file_is_called_still_being_written(
     age: int, says: str | None, monkeypatch: pytest.MonkeyPatch
@@ -155,6 +155,7 @@ def test_what_is_no_readable_file_has_the_wrong_code(path: Path, tmp_path: Path)
     for place, code in codes.items():
         refused = refusal(functools.partial(stat_source, str(place)))
         assert (refused.code, refused.message.startswith(str(place))) == (code, True)
+        assert refusal(functools.partial(Source, str(place))).code == code
     assert stat_source(str(path)).st_size == 10
 
 
