@@ -9,7 +9,7 @@ from typing import NamedTuple, NoReturn
 import orjson
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
 from ansible.module_utils.survivor_npz.survivors.file import Source, rerun
-from ansible.module_utils.survivor_npz.survivors.scanner import closing_bracket, count_items
+from ansible.module_utils.survivor_npz.survivors.scanner import SPACE, closing_bracket, count_items
 
 MAX_RECORD = 16 << 20
 # orjson may report nesting deeper than this as a lack of memory.
@@ -81,9 +81,8 @@ def _first_fault(text: bytes, opener: bytes) -> tuple[int, str]:
     """Byte and message of the first fault, or (-1, "") for none. orjson counts characters."""
     try:
         orjson.loads(opener + text)
-    except ValueError as error:
-        characters = max(getattr(error, "pos", 0) - len(opener), 0)
-        message = str(getattr(error, "msg", error)).split(": line ", maxsplit=1)[0]
+    except orjson.JSONDecodeError as error:
+        message, characters = error.msg, max(error.pos - len(opener), 0)
         place = len(text.decode("utf-8")[:characters].encode("utf-8"))
         if "memory" in message:
             if _nesting(text[:place]) < _DEEP:
@@ -114,7 +113,10 @@ def explain(source: Source, offset: int, index: int | None, opener: bytes = b"["
     window = _open_window(source, offset)
     text = window.text
     place, message = _first_fault(text, opener)
+    trailing = "a second document or other text follows the list"
     if place < 0 and window.bad_byte is None:
+        if not window.at_end:  # after more than 16 MiB of spaces
+            raise _refuse(source, "json_trailing", trailing, None, offset + len(text.rstrip(SPACE)))
         raise ConvertError(
             "source_changed",
             f"{source.path} changed while it was read: a part that was not valid JSON is valid now. "
@@ -122,21 +124,21 @@ def explain(source: Source, offset: int, index: int | None, opener: bytes = b"["
         )
     before = text[: place if place >= 0 else len(text)]
     inside = before if opener else before[before.find(b"[") + 1 :]
-    whole, has_begun = (0, False) if index is None else count_items(inside)
-    record = None if index is None else index + whole
+    whole, has_begun = count_items(inside)
+    is_past_list = index is not None and closing_bracket(inside) != -1
+    record = None if index is None or is_past_list else index + whole
     ran_out = place < 0 or _ran_out(text, place)
     if window.bad_byte is not None and ran_out:
         what = f"byte 0x{window.bad_byte:02x} is not UTF-8"
         raise _refuse(source, "json_utf8", what, record, offset + len(text))
-    if index is not None and closing_bracket(inside) >= 0:
-        what = "a second document or other text follows the list"
-        raise _refuse(source, "json_trailing", what, None, offset + place)
+    if is_past_list:
+        raise _refuse(source, "json_trailing", trailing, record, offset + place)
     # Depending on its version, orjson reports the minus sign or the byte after it.
     constant = _CONSTANT.match(text, place - 1 if before.endswith(b"-") else place)
     if constant:
         what = f"{constant.group().decode()} is not a JSON number"
         raise _refuse(source, "json_nan", what, record, offset + constant.start())
-    if "depth" in message or "ecursion" in message:
+    if "depth" in message:
         what = "lists or objects are nested too deep"
         raise _refuse(source, "json_too_deep", what, record, offset + place)
     if ran_out:
@@ -149,17 +151,16 @@ def _refuse_end(
     source: Source, window: _Window, offset: int, place: int, record: int | None, *, has_begun: bool
 ) -> None:
     """Raise if the text ends too early, rather than being wrong."""
-    is_last = place >= len(window.text)
-    if window.at_end and record is None:
-        raise _refuse(source, "json_truncated", "the document ends too early", None, source.size)
-    if window.at_end and record is not None and (is_last or not _is_closed(source)):
-        raise truncated(source, record, has_begun)
-    if not window.at_end and record is not None and place >= len(window.text) - 16:
+    if record is None:
+        if window.at_end:
+            raise _refuse(source, "json_truncated", "the document ends too early", None, source.size)
+    elif window.at_end:
+        if place >= len(window.text) or not _is_closed(source):
+            raise truncated(source, record, has_begun)
+    elif place >= len(window.text) - 16:
         raise too_big(source, record, offset)
 
 
 def _ran_out(text: bytes, place: int) -> bool:
     """Whether a value that was cut off is all that follows `place`."""
-    return _STRUCTURE.search(text, place) is None or (
-        text[place : place + 1] == b'"' and text.find(b'"', place + 1) < 0
-    )
+    return _STRUCTURE.search(text, place) is None or text.rfind(b'"') == place

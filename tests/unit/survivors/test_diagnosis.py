@@ -8,6 +8,7 @@ import os
 import re
 from pathlib import Path
 
+import orjson
 import pytest
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
 from ansible.module_utils.survivor_npz.survivors import diagnosis, document, pieces
@@ -43,7 +44,10 @@ DEEP = b"[" * 2000
         (b'[{"a": 1},', "json_truncated", ENDS.format(10, "after record 0")),
         (b"[", "json_truncated", ENDS.format(1, "before the first record")),
         (b'[{"a": 1}, tru', "json_truncated", ENDS.format(14, "in record 1")),
-        (b"[1] \xff", "json_utf8", "byte 0xff is not UTF-8 at byte 4 (record 0)"),
+        (b"[1] \xff", "json_utf8", "byte 0xff is not UTF-8 at byte 4"),
+        (b'[{"a": 1}]\xff', "json_utf8", "byte 0xff is not UTF-8 at byte 10"),
+        (b'[{"a": 1},{}]\xff', "json_utf8", "byte 0xff is not UTF-8 at byte 13"),
+        (b'[{"a": 1}\xff', "json_utf8", "byte 0xff is not UTF-8 at byte 9 (record 1)"),
         (b'[{"a": 1}] x', "json_trailing", "a second document or other text follows the list at byte 11"),
         (b'[{"a": NaN}]', "json_nan", "NaN is not a JSON number at byte 7 (record 0)"),
         (b'[1, {"a": -Infinity}]', "json_nan", "-Infinity is not a JSON number at byte 10 (record 1)"),
@@ -66,6 +70,45 @@ def test_a_fault_is_told_as_another_or_at_another_place(
         assert found[1] == says
     else:
         assert "(record 0)" in found[1] if b"\xff" in text else "(record 1)" in found[1] or b"[1]" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (b"[x]", "1 (record 0)"),
+        (b"[x, {}]", "1 (record 0)"),
+        (b'[x, "\xff"]', "1 (record 0)"),
+        (b'[1 "]', "3 (record 0)"),
+        (b'[1 ""', "3 (record 0)"),
+        (b'[{"a": 1} x, 2]', "10 (record 1)"),
+        (b'[1, {"b": }, 1]', "10 (record 1)"),
+    ],
+)
+def test_a_wrong_byte_is_told_as_another_as_an_end_or_as_a_second_document(
+    tmp_path: Path, text: bytes, place: str
+) -> None:
+    code, says = told(tmp_path, text)
+    assert (code, says.rpartition(" at byte ")[2]) == ("json_invalid", place)
+
+
+def test_nesting_that_is_too_deep_is_told_at_another_byte(tmp_path: Path) -> None:
+    # orjson allows 1024 levels, and reports the byte after the bracket that is one too many.
+    assert told(tmp_path, b"[1, " + DEEP) == (
+        "json_too_deep",
+        "lists or objects are nested too deep at byte 1028 (record 1)",
+    )
+
+
+@pytest.mark.parametrize("text", [b"[]", b'[{"a": 1}]', b'[{"a": 1}, "x"]'])
+def test_text_far_behind_the_list_passes_for_a_file_that_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes
+) -> None:
+    monkeypatch.setattr(diagnosis, "MAX_RECORD", 40)
+    for opener in (b"", b"["):
+        assert told(tmp_path, text + b" \n" * 30 + b"x", len(opener), 0, opener) == (
+            "json_trailing",
+            f"a second document or other text follows the list at byte {len(text)}",
+        )
 
 
 def test_a_document_is_told_as_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +136,17 @@ def test_a_file_that_changes_while_it_is_read_is_called_invalid(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("text", "closed"), [(b"[1]\n ", True), (b"[1", False), (b"[1]" + b" " * 4100, False)]
+    ("text", "closed"),
+    [
+        (b"[1]\n ", True),
+        (b"[1] \t\r\n", True),
+        (b"]", True),
+        (b"[1", False),
+        (b"[1]~", False),
+        (b"[" + b" " * 4096 + b"]1", False),
+        (b"[1]" + b" " * 4095, True),
+        (b"[1]" + b" " * 4100, False),
+    ],
 )
 def test_a_list_passes_for_closed(tmp_path: Path, text: bytes, closed: bool) -> None:
     path = tmp_path / "s.json"
@@ -102,8 +155,9 @@ def test_a_list_passes_for_closed(tmp_path: Path, text: bytes, closed: bool) -> 
         assert diagnosis._is_closed(source) is closed
 
 
-def test_the_first_byte_is_never_at_fault() -> None:
+def test_the_first_byte_is_never_at_fault_or_valid_text_is() -> None:
     assert diagnosis._first_fault(b"x", b"[")[0] == 0
+    assert diagnosis._first_fault(b"1]", b"[") == (-1, "")
 
 
 def test_a_part_that_is_valid_now_is_called_invalid(tmp_path: Path) -> None:
@@ -112,7 +166,9 @@ def test_a_part_that_is_valid_now_is_called_invalid(tmp_path: Path) -> None:
     assert "a part that was not valid JSON is valid now" in says
 
 
-@pytest.mark.parametrize("text", [b"x" * 100, "é".encode() * 100, b"x" + "é".encode() * 100])
+@pytest.mark.parametrize(
+    "text", [b"x" * many + char.encode() * 100 for char in "xé€😀" for many in range(len(char.encode()))]
+)
 def test_a_giant_is_called_invalid_or_not_utf_8(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes
 ) -> None:
@@ -122,21 +178,33 @@ def test_a_giant_is_called_invalid_or_not_utf_8(
     assert told(tmp_path, b'[1,{"b": x' + spaces + b"}]", 3, 1)[0] == "json_invalid"
     bad = b'[1,{"b": "\xff' + text + b'"}]'
     assert told(tmp_path, bad, 3, 1) == ("json_utf8", "byte 0xff is not UTF-8 at byte 10 (record 1)")
+    # Of the 41 bytes that are read, only the last three can be the start of a character.
+    bad = b'[1,{"b": "' + b"x" * 30 + b"\xff" + text
+    assert told(tmp_path, bad, 3, 1) == ("json_utf8", "byte 0xff is not UTF-8 at byte 40 (record 1)")
 
 
 def test_too_little_memory_is_called_too_deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class LacksError(ValueError):
-        pos, msg = 9, "out of memory: line 1"
+    place = 9
 
-    def lacks(_text: bytes) -> None:
-        raise LacksError
+    def lacks(text: bytes) -> None:
+        raise orjson.JSONDecodeError("out of memory", text.decode(), place)
 
     monkeypatch.setattr(diagnosis.orjson, "loads", lacks)
     with pytest.raises(MemoryError):
         diagnosis._first_fault(b"[" * 50, b"[")
-    LacksError.pos = 2000
+    place = 2000
     assert diagnosis._first_fault(b"[" * 3000, b"[") == (1999, "nesting depth")
     assert (diagnosis._nesting(b"[[{]"), diagnosis._nesting(b"[{}")) == (2, 1)
+
+
+def test_a_fault_of_the_opening_bracket_is_told_as_one_of_the_byte_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuses(text: bytes) -> None:
+        raise orjson.JSONDecodeError("not a list", text.decode(), 0)
+
+    monkeypatch.setattr(diagnosis.orjson, "loads", refuses)
+    assert diagnosis._first_fault(b"1]", b"[") == (0, "not a list")
 
 
 def test_a_list_that_is_not_closed_passes_for_a_broken_record(tmp_path: Path) -> None:
