@@ -17,16 +17,25 @@ from ansible.module_utils.survivor_npz.survivors.file import Source
 
 
 def told(
-    directory: Path, text: bytes, offset: int = 1, index: int | None = 0, opener: bytes = b"["
+    directory: Path, text: bytes, offset: int = 1, index: int | None = 0, *opener: bytes
 ) -> tuple[str, str]:
     """The code, and what the message says between the path and the advice."""
     path = directory / "s.json"
     path.write_bytes(text)
     os.utime(path, ns=(7, 7))
     with contextlib.closing(Source(str(path))) as source, pytest.raises(ConvertError) as caught:
-        diagnosis.explain(source, offset, index, opener)
+        diagnosis.explain(source, offset, index, *opener)
     message = caught.value.message.removeprefix(str(path)).lstrip(": ")
     return caught.value.code, re.sub(r"\. .*", "", message)
+
+
+def let_orjson_say(monkeypatch: pytest.MonkeyPatch, message: str, place: int) -> None:
+    """Let orjson refuse any text, with this message and place."""
+
+    def refuse(text: bytes) -> None:
+        raise orjson.JSONDecodeError(message, text.decode(), place)
+
+    monkeypatch.setattr(diagnosis.orjson, "loads", refuse)
 
 
 ENDS = "is incomplete: it ends at byte {}, {}, before its list is closed"
@@ -122,6 +131,7 @@ def test_a_document_is_told_as_a_list(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (code, "list" in says) == ("json_invalid", False)
     code, says = told(tmp_path, b'[{"a": 1}] x', 0, 0, b"")
     assert (code, says[-11:]) == ("json_trailing", " at byte 11")
+    assert told(tmp_path, b"[]x", 0, 0, b"")[0] == "json_trailing"
     monkeypatch.setattr(diagnosis, "MAX_RECORD", 40)
     assert told(tmp_path, b'{"a": "' + b"x" * 100, 0, None, b"")[0] == "json_invalid"
 
@@ -181,18 +191,14 @@ def test_a_giant_is_called_invalid_or_not_utf_8(
     # Of the 41 bytes that are read, only the last three can be the start of a character.
     bad = b'[1,{"b": "' + b"x" * 30 + b"\xff" + text
     assert told(tmp_path, bad, 3, 1) == ("json_utf8", "byte 0xff is not UTF-8 at byte 40 (record 1)")
+    assert told(tmp_path, bad.replace(b"\xff", b"x\xff"), 3, 1)[0] == "record_too_big"
 
 
 def test_too_little_memory_is_called_too_deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = 9
-
-    def lacks(text: bytes) -> None:
-        raise orjson.JSONDecodeError("out of memory", text.decode(), place)
-
-    monkeypatch.setattr(diagnosis.orjson, "loads", lacks)
+    let_orjson_say(monkeypatch, "out of memory", 9)
     with pytest.raises(MemoryError):
         diagnosis._first_fault(b"[" * 50, b"[")
-    place = 2000
+    let_orjson_say(monkeypatch, "out of memory", 2000)
     assert diagnosis._first_fault(b"[" * 3000, b"[") == (1999, "nesting depth")
     assert (diagnosis._nesting(b"[[{]"), diagnosis._nesting(b"[{}")) == (2, 1)
 
@@ -200,11 +206,32 @@ def test_too_little_memory_is_called_too_deep(tmp_path: Path, monkeypatch: pytes
 def test_a_fault_of_the_opening_bracket_is_told_as_one_of_the_byte_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def refuses(text: bytes) -> None:
-        raise orjson.JSONDecodeError("not a list", text.decode(), 0)
-
-    monkeypatch.setattr(diagnosis.orjson, "loads", refuses)
+    let_orjson_say(monkeypatch, "not a list", 0)
     assert diagnosis._first_fault(b"1]", b"[") == (0, "not a list")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        (b'[1, "abc', "json_truncated", ENDS.format(8, "in record 1")),
+        (b'[1, "a]', "json_invalid", "invalid JSON: unexpected end at byte 4 (record 1)"),
+        (b"[1, tru", "json_truncated", ENDS.format(7, "in record 1")),
+    ],
+)
+def test_a_value_that_was_cut_is_called_invalid_if_orjson_names_where_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes, code: str, says: str
+) -> None:
+    let_orjson_say(monkeypatch, "unexpected end", 4)
+    assert told(tmp_path, text) == (code, says)
+
+
+def test_a_fault_in_a_giant_is_called_its_size_or_its_size_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diagnosis, "MAX_RECORD", 40)
+    for place, code in ((25, "record_too_big"), (24, "json_invalid")):
+        let_orjson_say(monkeypatch, "unexpected end", 1 + place)
+        assert told(tmp_path, b"[" + b"1" * 100)[0] == code
 
 
 def test_a_list_that_is_not_closed_passes_for_a_broken_record(tmp_path: Path) -> None:
