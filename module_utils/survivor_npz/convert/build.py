@@ -72,7 +72,7 @@ def _read_all(how: Reading, span: Span, workers: int) -> tuple[list[_Slice], Tal
         slices += more
         total.add(tally)
     if broken is not None or not span.closed:
-        refuse(how.source, span.end if broken is None else broken, total.records, span)
+        refuse(how.source, span.end if broken is None else broken, total.records)
     return slices, total
 
 

@@ -12,7 +12,7 @@ import re
 from collections import deque
 from typing import Callable, Iterator, NamedTuple, TypeVar
 
-from ansible.module_utils.survivor_npz.survivors.diagnosis import MAX_RECORD, explain, too_big, truncated
+from ansible.module_utils.survivor_npz.survivors.diagnosis import MAX_RECORD, explain, too_big
 from ansible.module_utils.survivor_npz.survivors.document import Span, skip_space
 from ansible.module_utils.survivor_npz.survivors.file import Source
 from ansible.module_utils.survivor_npz.survivors.scanner import record_ends, scalars_end
@@ -150,14 +150,12 @@ def _read_exactly(
     return parsed, following
 
 
-def refuse(source: Source, offset: int, index: int, span: Span) -> None:
+def refuse(source: Source, offset: int, index: int) -> None:
     """Raise the ConvertError for a broken file: `offset` is the start of record `index`.
 
     Raises:
         ConvertError: always.
     """
-    if offset >= span.end and not span.closed:
-        raise truncated(source, index, has_begun=False)
     window = source.read(offset, MAX_RECORD)
     if len(window) == MAX_RECORD and next(record_ends(window), None) is None:
         _refuse_giant(source, offset, index, window)

@@ -166,10 +166,10 @@ def test_items_that_are_no_objects_are_cut_in_the_middle(path: Path) -> None:
     source.close()
 
 
-def code_of(path: Path, text: bytes, offset: int, index: int, closed: bool = True) -> tuple[str, str]:
+def code_of(path: Path, text: bytes, offset: int, index: int) -> tuple[str, str]:
     source = opened(path, text)
     with pytest.raises(ConvertError) as caught:
-        refuse(source, offset, index, Span(1, len(text) - closed, closed))
+        refuse(source, offset, index)
     source.close()
     return caught.value.code, caught.value.message
 
@@ -182,4 +182,4 @@ def test_a_giant_is_told_as_something_else(path: Path, monkeypatch: pytest.Monke
     assert (code, "record 1, which starts at byte 4," in message) == ("record_too_big", True)
     assert code_of(path, b'[{"a": x' + b" " * 60 + b"}]", 1, 0)[0] == "json_invalid"
     assert code_of(path, b'[{"a": 1} x' + b" " * 60 + b"]", 1, 0)[0] == "json_invalid"
-    assert code_of(path, b'[{"a": 1},', 10, 1, closed=False)[0] == "json_truncated"
+    assert code_of(path, b'[{"a": 1},', 10, 1)[0] == "json_truncated"
