@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,22 @@ def test_a_run_is_recorded_under_a_links_name(tmp_path: Path, monkeypatch: pytes
     assert [found["dir"] for found in jobs] == [str(tmp_path / "real")]
 
 
+def test_a_run_is_not_on_disk_before_it_starts(tmp_path: Path) -> None:
+    (tmp_path / home.HOME / "runs").mkdir(parents=True)
+    lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+    opened = len(os.listdir("/proc/self/fd"))
+    found = run.Run({"dir": str(tmp_path), "command": ["true"]}, lock)
+    found.log.close()
+    assert len(os.listdir("/proc/self/fd")) == opened
+    assert home.read_json(found.record["record"]) == found.record
+    text = (tmp_path / "lock").read_bytes()
+    assert (len(text), text[-1:]) == (run._NOTE_SIZE, b"\n"), "the next note needs no more space"
+    note = json.loads(text)
+    assert note == {key: found.record[key] for key in note}
+    assert {"run", "pid", "log", "dir", "supervisor", "supervisor_start"} <= note.keys()
+    os.close(lock)
+
+
 def test_an_old_run_that_cannot_be_removed_keeps_the_next_from_starting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,7 +117,9 @@ def test_an_old_run_that_cannot_be_removed_keeps_the_next_from_starting(
         os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT),
     )
     monkeypatch.setattr(os, "rmdir", refuse)
-    run.Run(job, lock).log.close()
+    found = run.Run({**job, "timeout": 0, "grace": 2.5}, lock)
+    found.log.close()
+    assert (found.record["timeout"], found.record["grace"]) == (None, 2.5)
     assert len(home.records(str(tmp_path))) == run.KEEP + 1
 
     def fails(_self: run.Run, _name: str) -> None:

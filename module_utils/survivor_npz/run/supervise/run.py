@@ -72,7 +72,6 @@ class Run:
             "grace": job.get("grace", GRACE),
             "start": utc(),
             "end": None,
-            "elapsed": 0.0,
             "pid": None,
             "exit_code": None,
             "signal": None,
@@ -80,7 +79,6 @@ class Run:
             "supervisor_start": me[1] if me else 0,
             "boot": boot_id(),
             "log": self.log.path,
-            "log_bytes": 0,
             "log_cut": None,
             "record": os.path.join(self.directory, "record.json"),
         }
