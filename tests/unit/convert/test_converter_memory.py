@@ -94,7 +94,7 @@ def test_a_parser_without_memory_does_not_blame_the_json(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(text: bytes) -> Any:
-        raise json.JSONDecodeError("memory allocation failed", "", 0)
+        raise orjson.JSONDecodeError("memory allocation failed", "", 0)
 
     monkeypatch.setattr(orjson, "loads", full)
     refused(bench, 1)

@@ -100,6 +100,10 @@ def test_a_run_is_not_on_disk_before_it_starts(tmp_path: Path) -> None:
     assert (len(text), text[-1:]) == (run._NOTE_SIZE, b"\n"), "the next note needs no more space"
     note = json.loads(text)
     assert note == {key: found.record[key] for key in note}
+    found.record["command"] = ["x" * 2 * run._NOTE_SIZE]
+    found.note()
+    text = (tmp_path / "lock").read_bytes()
+    assert json.loads(text)["command"] == found.record["command"] and text[-1:] == b"\n"
     assert {"run", "pid", "log", "dir", "supervisor", "supervisor_start"} <= note.keys()
     os.close(lock)
 
