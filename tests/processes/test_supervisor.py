@@ -142,6 +142,7 @@ def test_exit_code_0_without_the_files_it_should_write_is_no_success(place: Plac
     record = place.run(creates=names)
     assert record["verdict"] == "failed"
     assert record["creates"] == dict(zip(names, ("written", "stale", "missing", "empty")))
-    assert "old.json (stale), never.json (missing), empty.json (empty)" in record["message"]
+    told = "it did not write what it should: old.json (stale), never.json (missing), empty.json (empty)"
+    assert told in record["message"]
     place.script("echo {} > optimal.json; echo {} > old.json")
     assert place.run(creates=names[:2])["verdict"] == "ok"

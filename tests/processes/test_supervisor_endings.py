@@ -165,7 +165,7 @@ def test_a_supervisor_that_never_answers_is_waited_for(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hangs = tmp_path / "hangs"
-    hangs.write_text("#!/bin/sh\nexec sleep 5\n")
+    hangs.write_text("#!/bin/sh\ncat > /dev/null\nexec sleep 5\n")
     hangs.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(hangs))
     monkeypatch.setattr(control, "_PATIENCE_S", 0.1)

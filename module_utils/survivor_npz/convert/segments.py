@@ -60,8 +60,7 @@ class Store:
         flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
         try:
             self._maps = {
-                field.array: mmap.mmap(-1, max(self._starts[-1], 1) * field.itemsize, flags=flags)
-                for field in FIELDS
+                field.array: mmap.mmap(-1, self._starts[-1] * field.itemsize, flags=flags) for field in FIELDS
             }
         except OSError as error:
             if error.errno == errno.ENOMEM:

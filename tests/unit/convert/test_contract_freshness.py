@@ -41,7 +41,9 @@ def rewrite(bench: Bench, mtime_ns: int) -> None:
 
 def test_the_npz_has_the_mtime_of_its_json(bench: Bench) -> None:
     assert bench.npz.stat().st_mtime_ns == T0
-    assert bench.again().reason == "fresh"
+    outcome = bench.again()
+    assert (outcome.reason, list(outcome.elapsed)) == ("fresh", ["decide", "total"])
+    assert outcome.source["sha256"] == hashlib.sha256(bench.json.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -192,6 +194,19 @@ def test_a_staged_file_of_a_dead_run_is_taken_up(bench: Bench, monkeypatch: pyte
     activated = bench.again()
     assert (activated.changed, activated.sha256, activated.staged) == (True, first.sha256, None)
     assert bench.again().reason == "fresh"
+
+
+@pytest.mark.parametrize("staged", [False, True])
+def test_too_few_survivors_replace_the_npz_or_stay_staged(bench: Bench, staged: bool) -> None:
+    rewrite(bench, T0 + SECOND)
+    if staged:
+        bench.again(activate=False)
+    before = bench.npz.read_bytes()
+    with pytest.raises(ConvertError, match=r"^2 survivors, at least 3 are needed") as refusal:
+        bench.again(min_survivors=3)
+    assert (refusal.value.code, bench.npz.read_bytes()) == ("too_few", before)
+    assert bench.names() == ["s.json", "s.meta.json", "s.npz"]
+    assert bench.again(min_survivors=2).changed
 
 
 @pytest.mark.parametrize("what", ["json", "staged", "encoding"])

@@ -92,8 +92,11 @@ def test_a_run_is_not_on_disk_before_it_starts(tmp_path: Path) -> None:
     (tmp_path / home.HOME / "runs").mkdir(parents=True)
     lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
     opened = len(os.listdir("/proc/self/fd"))
+    before = os.umask(0)
     found = run.Run({"dir": str(tmp_path), "command": ["true"]}, lock)
+    os.umask(before)
     found.log.close()
+    assert os.stat(found.record["record"]).st_mode & 0o777 == 0o600
     assert len(os.listdir("/proc/self/fd")) == opened
     assert home.read_json(found.record["record"]) == found.record
     text = (tmp_path / "lock").read_bytes()
