@@ -124,8 +124,10 @@ def _schema_of(arrays: Arrays) -> int | None:
 def _info(path: str, whole: bool) -> NpzInfo:
     try:
         arrays = _scan(path, whole)
+    except _FaultError as error:
+        return NpzInfo(None, None, {}, str(error))
     except Exception as error:  # zipfile, zlib and ast raise a dozen types for bad content
-        return NpzInfo(None, None, {}, f"{type(error).__name__.lstrip('_')}: {error}")
+        return NpzInfo(None, None, {}, f"{type(error).__name__}: {error}")
     shape = arrays.get("seeds", ("", ()))[1]
     return NpzInfo(_schema_of(arrays), shape[0] if len(shape) == 1 else None, arrays, None)
 

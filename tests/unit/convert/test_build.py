@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
-from ansible.module_utils.survivor_npz.convert import build, segments
+from ansible.module_utils.survivor_npz.convert import build, checks, segments, stage
+from ansible.module_utils.survivor_npz.npz import schema
 from ansible.module_utils.survivor_npz.survivors.file import Source
 from ansible.module_utils.survivor_npz.survivors.pieces import Gap
+from ansible.module_utils.survivor_npz.switch.names import Names
 from place import Place, judge
+from shapes import Bench, shape_c
 from survivors import records
 
 
@@ -113,3 +116,50 @@ def test_no_memory_has_no_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
                 )
             assert caught.value.code == "no_memory"
             assert caught.value.message.endswith(says)
+
+
+@pytest.mark.parametrize("step", ["_read", "pack_columns"])
+def test_a_json_that_changed_is_judged_or_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    bench = Bench(tmp_path)
+    done, judged = getattr(build, step), list[int]()
+
+    def changes(*given: object) -> object:
+        found = done(*given)
+        with bench.json.open("a") as file:
+            file.write(" ")
+        return found
+
+    def judge_text(*_given: object) -> bool:
+        judged.append(1)
+        return False
+
+    monkeypatch.setattr(build, step, changes)
+    monkeypatch.setattr(checks, "judge", judge_text)
+    with pytest.raises(ConvertError) as refused:
+        bench.convert([shape_c(1)])
+    assert (refused.value.code, bool(judged)) == ("source_changed", step == "pack_columns")
+    assert bench.names() == ["s.json"]
+
+
+def test_few_values_are_noted_of_a_short_array_or_miscounted() -> None:
+    rates = [field.array for field in schema.FIELDS if field.kind == schema.RATE]
+    parts = {
+        "few": [np.array([1.0, 2.0] * 8), np.array([2.0, 3.0])],
+        "short": [np.array([1.0, 2.0] * 8)],
+        "many": [np.arange(17.0), np.array([1.0])],
+    }
+    for name, expected in (("few", 3), ("short", None), ("many", None)):
+        found = build._few_values(dict.fromkeys(rates, parts[name]))
+        assert found == ({} if expected is None else dict.fromkeys(rates, expected)), name
+
+
+def test_an_error_names_the_file_that_was_to_be_renamed(tmp_path: Path) -> None:
+    for error, place in (
+        (OSError(errno.EIO, "Input/output error", "/d/a", None, "/d/b"), "/d/b"),
+        (OSError(errno.EIO, "Input/output error", "/d/a"), "/d/a"),
+        (OSError(errno.EIO, "Input/output error"), str(tmp_path)),
+    ):
+        found = stage.refusal(Names(str(tmp_path / "x.npz")), error)
+        assert (found.code, found.message.partition(":")[0]) == ("system", place)

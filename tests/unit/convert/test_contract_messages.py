@@ -121,6 +121,7 @@ def test_every_unknown_name_is_listed_or_counted(bench: Bench) -> None:
     assert '"n29" (2 records, the first is 29)' in message
     assert ", and 20 more names." in message
     assert '"n69" (1 record, ' in refusal(bench, survivors[60:], "unknown_prng")
+    assert ", and 1 more name." in refusal(bench, survivors[:51], "unknown_prng")
 
 
 RAW = "a\nPLAY RECAP\x1b[2J\x07\x9b\u2028"

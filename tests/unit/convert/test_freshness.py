@@ -250,6 +250,15 @@ def test_leftovers_fill_the_disk_of_a_conversion_that_fails(tmp_path: Path) -> N
     assert not staged.exists()
 
 
+def test_a_dry_run_finishes_what_another_run_began(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    names = Names(str(bench.npz))
+    Path(names.sidecar).rename(names.pending(bench.convert([shape_c(1)]).sha256))
+    before = bench.names()
+    api.run(api.Options(str(bench.json), str(bench.npz), workers=1, check=True))
+    assert bench.names() == before
+
+
 def test_a_reason_that_converts_nothing_converts() -> None:
     for reason in ("missing", "newer", "content", "schema", "corrupt", "old_converter", "forced"):
         assert Decision(reason, "").converts
