@@ -66,3 +66,16 @@ def test_a_stop_is_over_before_the_script_is(stopping: Any) -> None:
     assert stopping.supervisor._press() is False, "its child is still there"
     stopping.moment, stopping.left = 102.0, set()
     assert stopping.supervisor._press() is True
+
+
+def test_a_second_reason_counts_or_a_script_that_has_ended_is_stopped(stopping: Any) -> None:
+    one = stopping.supervisor
+    one._ended_by, one._job = None, {"grace": 2.5}
+    first = {"verdict": "timeout", "message": "It took too long", "code": 124}
+    one.stop("timeout", "It took too long", 124)
+    assert (one._ended_by, one._kill_at) == (first, 102.5)
+    one.stop("stopped", "Step 2.5 was stopped", 143)
+    assert one._ended_by == first
+    one._ended_by, one._code = None, 0
+    one.stop("stopped", "Step 2.5 was stopped", 143)
+    assert one._ended_by is None
