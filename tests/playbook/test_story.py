@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def test_a_terminal_shows_which_host_a_slow_task_waits_for_and_a_pipe_does_not(z
         terminal.wait_for("preflight | Look at every copy and at w…: waiting for rig-6600")
         go.touch()
         assert terminal.end() == 0
-    *_, last = terminal.text.split("waiting for rig-6600")
-    assert last.startswith("\x1b[K\r\x1b[K"), "the line is erased before anything else"
+    *_, last = terminal.text.split("waiting for ")  # on a busy machine the last one is zeus
+    assert re.match(r"[a-z0-9, -]+\x1b\[K\r\x1b\[K", last), "the line is erased before anything else"
     rc, pipe = zeus.play("status.yml")
     assert (rc, "waiting for" in pipe, "\r" in pipe) == (0, False, False)
