@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zipfile
 import zlib
 from typing import Any
 
@@ -92,3 +94,20 @@ def test_a_step_down_between_two_parts_is_not_seen() -> None:
     assert is_rising(parts)
     for wrong in ([[1, 2], [2, 3]], [[1, 3], [2]], [[1, 1]], [[1], [2, 2]]):
         assert not is_rising([np.array(part) for part in wrong])
+
+
+def test_the_archive_is_one_that_a_strict_reader_refuses() -> None:
+    data = write.assemble({field.array: pack_column(field, []) for field in FIELDS})
+    with zipfile.ZipFile(io.BytesIO(data)) as read:
+        assert read.namelist() == [f"{field.array}.npy" for field in FIELDS]
+        assert read.testzip() is None
+        for entry in read.infolist():
+            assert (entry.date_time, entry.create_system, entry.external_attr >> 16) == (
+                (1980, 1, 1, 0, 0, 0),
+                3,
+                0o600,
+            )
+            assert (entry.volume, entry.internal_attr, entry.flag_bits, entry.comment) == (0, 0, 0, b"")
+        start = read.start_dir
+    end = (b"PK\5\6", 0, 0, len(FIELDS), len(FIELDS), len(data) - 22 - start, start, 0)
+    assert data[-22:] == struct.pack("<4s4H2LH", *end)
