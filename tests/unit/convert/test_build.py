@@ -163,3 +163,18 @@ def test_an_error_names_the_file_that_was_to_be_renamed(tmp_path: Path) -> None:
     ):
         found = stage.refusal(Names(str(tmp_path / "x.npz")), error)
         assert (found.code, found.message.partition(":")[0]) == ("system", place)
+
+
+def test_an_error_of_the_system_has_another_code_or_says_that_nothing_changed(tmp_path: Path) -> None:
+    names = Names(str(tmp_path / "x.npz"))
+    for code, numbers in (
+        ("not_writable", (errno.EACCES, errno.EPERM, errno.EROFS)),
+        ("no_space", (errno.ENOSPC, errno.EDQUOT)),
+    ):
+        for number in numbers:
+            found = stage.refusal(names, OSError(number, "why", names.live))
+            assert (found.code, names.live in found.message) == (code, True)
+            assert found.message.endswith("The live NPZ was not changed.")
+    Path(names.outgoing("0" * 64)).touch()
+    found = stage.refusal(names, OSError(errno.EIO, "why", names.live))
+    assert found.message.endswith("The switch had begun: the next run completes it.")

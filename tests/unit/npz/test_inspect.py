@@ -188,3 +188,9 @@ def test_bytes_before_an_archive_that_counts_them_are_no_fault(tmp_path: Path) -
     with zipfile.ZipFile(path, "a") as made:
         made.writestr("seeds.npy", npy(header(), EIGHT))
     assert read_info(str(path)).fault == "there are bytes before the start of the zip"
+
+
+def test_an_old_npz_of_three_arrays_has_no_schema(tmp_path: Path) -> None:
+    names = ("seeds", "scores", "skip_mode_idx")
+    path = archive(tmp_path / "x.npz", [(f"{name}.npy", npy(header(), EIGHT)) for name in names])
+    assert read_info(path).schema_version == 0
