@@ -8,19 +8,11 @@ from typing import Any
 import pytest
 from ansible.module_utils.survivor_npz.controller.fleet import goal as goals
 from hostfacts import GOAL, LIVE, NEW, OLD, RAM, a_copy, a_look
+from test_goal import DECISION, PIN, SOURCE
+from test_goal import PREVIOUS as LAST
 
 PROVEN, OTHER = "e" * 64, "f" * 64
-SOURCE = {"name": "s.json", "path": "/p/s.json", "exists": True, "size": 7, "mtime_ns": 8}
-PIN = {"path": "/p/s.json", "size": 7, "mtime_ns": 8}
-PREVIOUS = {
-    "path": f"{LIVE}.previous",
-    "sha256": OLD,
-    "sha1": "d" * 40,
-    "size": 900,
-    "survivors": 5,
-    "source_mtime_ns": 6,
-    "fault": None,
-}
+PREVIOUS = {**LAST, "path": f"{LIVE}.previous", "source_mtime_ns": 6}
 OF_LIVE = {
     "sha256": NEW,
     "sha1": "c" * 40,
@@ -67,16 +59,7 @@ def test_the_goal_was_read_from_another_copy_than_the_coordinators_own() -> None
     assert goals.from_live(look) == {**OF_LIVE, "reason": "never", "converts": False}
     assert goals.from_live(look, "fresh") == {**OF_LIVE, "reason": "fresh", "converts": True}
     assert back({"zeus": look}) == OF_PREVIOUS
-    decision = {
-        "sha256": NEW,
-        "checksum": "d" * 40,
-        "size": 900,
-        "survivor_count": 5,
-        "reason": "newer",
-        "live_sha256": OLD,
-        "source": {"mtime_ns": 8},
-    }
-    assert goals.from_decision(zeus(sha256=OLD), decision) == {
+    assert goals.from_decision(zeus(sha256=OLD), DECISION) == {
         "sha256": NEW,
         "sha1": "d" * 40,
         "size": 900,

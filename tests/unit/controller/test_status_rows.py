@@ -10,19 +10,11 @@ from ansible.module_utils.survivor_npz.common.digest import short
 from ansible.module_utils.survivor_npz.controller.fleet import status as statuses
 from ansible.module_utils.survivor_npz.controller.fleet.membership import Team
 from hostfacts import IDLE, LIVE, NEW, OLD, OPTIONS, RAM, a_copy, a_directory, a_look, looks
+from test_status import DECISION, GONE
 
 SECOND = 10**9
 NOW = 1_700_000_100.0
-DECISION = {
-    "sha256": OLD,
-    "checksum": "c" * 40,
-    "size": 1000,
-    "survivor_count": 7,
-    "reason": "fresh",
-    "live_sha256": OLD,
-}
 FAILED = {"failed": True, "msg": "The JSON\n  is cut"}
-GONE = {"unreachable": True, "msg": "no route"}
 
 
 def shown(rig: Any = None, decision: Any = DECISION, lead: Any = "zeus", **options: Any) -> dict[str, Any]:
