@@ -111,7 +111,10 @@ def test_what_is_found_is_in_no_order_or_of_another_age(
 ) -> None:
     now = uptime()
     monkeypatch.setattr(processes, "uptime", lambda: now + 1000)
-    with subprocess.Popen(["sh", "-c", "read x; :", "a-word-of-its-own"], stdin=subprocess.PIPE) as other:
+    command = ["sh", "-c", "echo; read x; :", "a-word-of-its-own"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        other.stdout.readline()  # Popen returns before Linux shows the new command line
         found = processes.matching("a-word-of-its-own", set())
         other.kill()
     assert [one["pid"] for one in found] == sorted([child.pid, other.pid])

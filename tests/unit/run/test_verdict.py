@@ -23,6 +23,8 @@ def one(tmp_path: Path) -> run.Run:
 @pytest.fixture
 def left() -> Iterator[set[Process]]:
     with subprocess.Popen(["sleep", "60.5"]) as first, subprocess.Popen(["sleep", "61.5"]) as second:
+        while not all(command_of(child.pid).startswith("sleep ") for child in (first, second)):
+            pass  # Popen returns before Linux shows the new command line
         yield {(child.pid, (look_at(child.pid) or (0, 0))[1]) for child in (first, second)}
         first.kill()
         second.kill()
