@@ -157,11 +157,10 @@ def _run(options: Options, names: Names) -> Outcome:
     return _convert(job)
 
 
-def _tidy(job: _Job, keep: str = "") -> None:
-    """Remove what interrupted runs left, except the staged NPZ `keep` and its sidecar."""
-    kept = {keep} if keep else set()
-    if not job.options.check and leftovers(job.names, kept):
-        clean(job.names, kept, sidecars=True)
+def _tidy(job: _Job, *keep: str) -> None:
+    """Remove what interrupted runs left, except the staged NPZ `keep` (SHA-256) and its sidecar."""
+    if not job.options.check and leftovers(job.names, keep):
+        clean(job.names, keep, sidecars=True)
 
 
 def _outcome(
