@@ -282,10 +282,9 @@ def _write(job: _Job, made: Made, is_live: bool) -> None:
     """Stage or activate the NPZ. Bytes that are live already only get their new sidecar and mtime."""
     if is_live:
         refresh(job.names, made)
+        # There is nothing to switch: it ends a pin.
         activate(job.names, made.sha256, replaces=made.sha256, sidecars=True)
-        _tidy(job)
         return
     stage(job.names, made, job.decision.live)
-    _tidy(job, made.sha256)
     if job.options.activate:
         activate(job.names, made.sha256, replaces=job.live_sha256, sidecars=True)

@@ -11,6 +11,8 @@ import pytest
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
 from ansible.module_utils.survivor_npz.convert import api
 from ansible.module_utils.survivor_npz.survivors.file import stat_source
+from ansible.module_utils.survivor_npz.switch.names import Names
+from ansible.module_utils.survivor_npz.switch.pin import write_pin
 from shapes import Bench, shape_a, shape_c
 
 
@@ -45,6 +47,27 @@ def test_force_takes_up_what_is_staged(bench: Bench) -> None:
     assert (forced.changed, "read" in forced.elapsed) == (True, True)
     assert not any("staged" in note for note in forced.notes)
     assert "The conversion that an earlier run staged was used." in bench.again().notes
+
+
+def test_force_leaves_a_pin_if_the_bytes_are_the_same(bench: Bench) -> None:
+    names, live, status = Names(str(bench.npz)), bench.again().sha256, bench.json.stat()
+    write_pin(names, live, {"path": str(bench.json), "size": status.st_size, "mtime_ns": status.st_mtime_ns})
+    assert bench.again().reason == "pinned"
+    outcome = bench.again(force=True)
+    assert (outcome.reason, outcome.changed, outcome.sha256) == ("forced", True, live)
+    assert (bench.names(), bench.again().reason) == (["s.json", "s.meta.json", "s.npz"], "fresh")
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_conversion_is_compared_with_none_after_a_crash_or_a_loss(tmp_path: Path, gone: bool) -> None:
+    bench = Bench(tmp_path)
+    names, first = Names(str(bench.npz)), bench.convert([shape_c(i) for i in range(10)])
+    if gone:
+        bench.npz.unlink()
+    else:
+        os.rename(names.sidecar, names.pending(first.sha256))
+    outcome = bench.convert([shape_c(i) for i in range(4)], check=True)
+    assert any("Fewer than half" in warning for warning in outcome.warnings)
 
 
 def test_an_answer_lacks_the_schema_or_the_time_of_what_was_live(bench: Bench) -> None:

@@ -155,6 +155,16 @@ def test_few_values_are_noted_of_a_short_array_or_miscounted() -> None:
         assert found == ({} if expected is None else dict.fromkeys(rates, expected)), name
 
 
+def test_what_is_packed_is_kept_in_memory() -> None:
+    part = {name: np.zeros(1) for name in {field.array for field in schema.FIELDS}}
+    slices = [dict(part), {name: array[:0] for name, array in part.items()}]
+    columns = build._columns(slices, False)
+    assert slices == [], "its arrays would be held until the end"
+    assert {name: [len(array) for array in parts] for name, parts in columns.items()} == dict.fromkeys(
+        part, [1]
+    )
+
+
 def test_an_error_names_the_file_that_was_to_be_renamed(tmp_path: Path) -> None:
     for error, place in (
         (OSError(errno.EIO, "Input/output error", "/d/a", None, "/d/b"), "/d/b"),

@@ -174,11 +174,6 @@ def test_garbage_that_a_rollback_brought_stayed_pinned_for_good(bench: Bench) ->
     assert not Path(names.pinned).exists()
 
 
-def test_force_ends_a_pin_and_converts_what_is_fresh(bench: Bench) -> None:
-    outcome = bench.again(force=True)
-    assert (outcome.reason, outcome.changed) == ("forced", True)
-
-
 def test_a_staged_file_of_a_dead_run_is_taken_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     rewrite(bench, T0 + SECOND)
     first = bench.again(activate=False)
