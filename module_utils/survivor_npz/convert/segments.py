@@ -87,12 +87,12 @@ class Reading(NamedTuple):
 
 
 def read_segment(how: Reading, segment: Segment, columns: dict[str, NDArray[Any]]) -> Result:
-    """Read one segment into its columns. Nothing is stored after the first piece with a fault.
+    """Read one segment into its columns. A piece with a bad record is not stored: the file will be refused.
 
     Raises:
         ConvertError: as Source.read.
     """
-    total, stored, good = Tally(), 0, True
+    total, stored = Tally(), 0
     try:
         for piece in read_pieces(
             how.source,
@@ -103,10 +103,9 @@ def read_segment(how: Reading, segment: Segment, columns: dict[str, NDArray[Any]
             piece_bytes=how.piece_bytes,
         ):
             arrays, tally = make_arrays(piece, how.encoding)
-            good = good and not tally.bad_records and len(arrays) == len(FIELDS)
-            if good:
-                for name, array in arrays.items():
-                    columns[name][stored : stored + piece.length] = array
+            if not tally.bad_records:
+                for name, column in columns.items():
+                    column[stored : stored + piece.length] = arrays[name]
                 stored += piece.length
             total.add(tally)
     except BrokenError as error:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from pathlib import Path
 
 import pytest
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
 from ansible.module_utils.survivor_npz.convert import api
+from ansible.module_utils.survivor_npz.convert.clock import Clock
 from ansible.module_utils.survivor_npz.survivors.file import stat_source
 from ansible.module_utils.survivor_npz.switch.names import Names
 from ansible.module_utils.survivor_npz.switch.pin import write_pin
@@ -97,3 +99,12 @@ def test_a_json_replaced_after_the_first_look_is_recorded_as_the_one_before(
     found = api.run(api.Options(str(bench.json), str(bench.npz), workers=1, force=True))
     assert (found.survivor_count, found.staged, found.source["size"]) == (0, None, 4)
     assert found.source["sha256"] == hashlib.sha256(b"[]  ").hexdigest()
+
+
+def test_seconds_are_counted_from_another_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([100.0, 101.0, 103.5, 104.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    clock = Clock()
+    clock.lap("read")
+    clock.lap("write")
+    assert clock.total() == {"read": 1.0, "write": 2.5, "total": 4.0}

@@ -119,6 +119,7 @@ def test_every_unknown_name_is_listed_or_counted(bench: Bench) -> None:
     message = refusal(bench, survivors, "unknown_prng")
     assert message.count(" record") == 50
     assert '"n29" (2 records, the first is 29)' in message
+    assert message.index('"n9" (2') < message.index('"n10" (2') < message.index('"n30" (1')
     assert ", and 20 more names." in message
     assert '"n69" (1 record, ' in refusal(bench, survivors[60:], "unknown_prng")
     assert ", and 1 more name." in refusal(bench, survivors[:51], "unknown_prng")

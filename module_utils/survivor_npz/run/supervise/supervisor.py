@@ -17,10 +17,9 @@ from .processes import MARK, Process, family, send
 from .run import GRACE, Run
 
 EXIT_TIMEOUT, EXIT_TROUBLE = 124, 125
-DRAIN_TIME, EXIT_TIME = (
-    2.0,
-    0.5,
-)  # seconds that children have after the script's end: to close its output, to exit
+# Seconds that children have after the script's end: to close its output, then to exit.
+DRAIN_TIME = 2.0
+EXIT_TIME = 0.5
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
