@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import pytest
 from ansible.module_utils.survivor_npz.common.errors import ConvertError
 from ansible.module_utils.survivor_npz.convert import stage
 from ansible.module_utils.survivor_npz.switch.names import Names
+from place import sha256
 
 
 def test_an_error_names_the_file_that_was_to_be_renamed(tmp_path: Path) -> None:
@@ -69,3 +71,17 @@ def test_a_look_at_the_umask_changes_it() -> None:
         assert [stage._umask(), stage._umask()] == [0o057, 0o057]
     finally:
         os.umask(before)
+
+
+def test_what_a_dead_process_of_this_pid_left_stops_a_run(tmp_path: Path) -> None:
+    names, data = Names(str(tmp_path / "x.npz")), b"the bytes of an NPZ"
+    made = stage.Made(data, {"npz_sha256": sha256(data), "source": {"mtime_ns": 7}})
+    staged = Path(names.staged(made.sha256))
+    for target in (str(staged), names.pending(made.sha256), names.sidecar):
+        Path(Names.temp(target)).write_bytes(b"half of it")
+    stage.stage(names, made, None)
+    assert (staged.read_bytes(), staged.stat().st_mtime_ns) == (data, 7)
+    staged.rename(names.live)
+    stage.refresh(names, made)
+    assert json.loads(Path(names.sidecar).read_text()) == made.sidecar
+    assert list(names.temp_files()) == []
