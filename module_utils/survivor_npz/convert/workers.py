@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import errno
 import os
 import pickle
 import select
@@ -18,6 +17,7 @@ from ansible.module_utils.survivor_npz.common.errors import ConvertError
 _PR_SET_PDEATHSIG = 1
 _HEADER = struct.Struct("<IQ")
 _TASK = struct.Struct("<I")
+_READ_AT_ONCE = 1 << 16
 # All tasks are in one pipe before anybody reads it. It holds 64 KiB by default.
 MOST_TASKS = 8192
 # Below this many bytes of JSON a fork costs more than it saves.
@@ -70,7 +70,7 @@ def apart(compute: Callable[[], Result], forks: bool) -> Iterator[Callable[[], R
         yield compute
         return
     with started(lambda _number: compute(), 1) as answers:
-        yield lambda: answers()[0]
+        yield lambda: answers().pop()
 
 
 def _fork(task: Task, tasks: int, others: list[int]) -> tuple[int, int]:
@@ -94,42 +94,40 @@ def _work(task: Task, tasks: int, answers: int, unneeded: list[int], parent: int
     """Run a worker. It never returns into its parent's code."""
     status = 1
     try:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, signal.SIG_DFL)
         for descriptor in unneeded:
             os.close(descriptor)
-        while os.getppid() == parent:
-            taken = os.read(tasks, _TASK.size)
-            if not taken:
-                status = 0
-                break
+        while os.getppid() == parent and (taken := os.read(tasks, _TASK.size)):
             (number,) = _TASK.unpack(taken)
             answer = pickle.dumps(_answer(task, number))
             with os.fdopen(os.dup(answers), "wb") as pipe:
                 pipe.write(_HEADER.pack(number, len(answer)) + answer)
+        status = 0
     finally:
         os._exit(status)
 
 
-def _answer(task: Task, number: int) -> tuple[str, Any]:
+def _answer(task: Task, number: int) -> tuple[bool, Any]:
+    """Whether the task succeeded, and its result, or the code and message of its ConvertError."""
     try:
-        return "done", task(number)
+        return True, task(number)
     except ConvertError as error:
-        return "refused", (error.code, error.message)
+        return False, (error.code, error.message)
     except MemoryError:
-        return "refused", ("no_memory", "A worker ran out of memory. Run again with workers: 1.")
+        return False, ("no_memory", "A worker ran out of memory. Run again with workers: 1.")
     except Exception as error:  # otherwise the parent would not know why the worker ended
-        return "refused", ("worker_failed", f"A worker failed: {type(error).__name__}: {error}. Report this.")
+        return False, ("worker_failed", f"A worker failed: {type(error).__name__}: {error}. Report this.")
 
 
 def _collect(pipes: dict[int, int], count: int) -> list[Any]:
-    answers: dict[int, tuple[str, Any]] = {}
+    answers: dict[int, tuple[bool, Any]] = {}
     buffers = {answers_of: bytearray() for answers_of in pipes}
     waiting = set(pipes)
     while waiting:
         for ready in select.select(list(waiting), [], [])[0]:
-            block = os.read(ready, 1 << 16)
+            block = os.read(ready, _READ_AT_ONCE)
             if block:
                 buffers[ready] += block
                 _unpack(buffers[ready], answers)
@@ -139,13 +137,13 @@ def _collect(pipes: dict[int, int], count: int) -> list[Any]:
     if len(answers) < count:
         raise ConvertError("worker_failed", "A worker ended without an answer. Run again with workers: 1.")
     for number in range(count):
-        kind, value = answers[number]
-        if kind == "refused":
+        succeeded, value = answers[number]
+        if not succeeded:
             raise ConvertError(*value)
     return [answers[number][1] for number in range(count)]
 
 
-def _unpack(buffer: bytearray, answers: dict[int, tuple[str, Any]]) -> None:
+def _unpack(buffer: bytearray, answers: dict[int, tuple[bool, Any]]) -> None:
     while len(buffer) >= _HEADER.size:
         number, length = _HEADER.unpack_from(buffer)
         end = _HEADER.size + length
@@ -159,7 +157,7 @@ def _unpack(buffer: bytearray, answers: dict[int, tuple[str, Any]]) -> None:
 def _check_end(pid: int) -> None:
     """Raise if a worker failed; do not reap it."""
     info = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-    if info is None or (info.si_code == os.CLD_EXITED and info.si_status == 0):
+    if info is None or info.si_status == 0:
         return
     if info.si_code == os.CLD_EXITED:
         raise ConvertError(
@@ -174,9 +172,6 @@ def _check_end(pid: int) -> None:
 
 
 def _end(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):  # somebody else waited for it
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-    except OSError as error:
-        if error.errno not in (errno.ESRCH, errno.ECHILD):
-            raise

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import time
 from typing import Any, Iterator
@@ -35,6 +36,7 @@ def test_answers_are_in_another_order_or_from_this_process() -> None:
     assert [answer[0] for answer in found] == list(range(9))
     assert os.getpid() not in {answer[1] for answer in found}
     assert 1 < len({answer[1] for answer in found}) <= 3
+    assert os.getpid() not in {answer[1] for answer in run_tasks(task, 2, 2)}
     for count, many in ((9, 1), (1, 3)):
         assert {answer[1] for answer in run_tasks(task, count, many)} == {os.getpid()}
     assert run_tasks(task, 0, 3) == []
@@ -133,8 +135,52 @@ def test_what_is_computed_apart_is_computed_here_or_twice(forks: bool) -> None:
         assert (answer() == os.getpid()) is not forks
 
 
+def test_a_worker_inherits_signal_handlers_or_pipes_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def task(_number: int) -> tuple[int, list[Any]]:
+        time.sleep(0.05)
+        return len(os.listdir("/proc/self/fd")), [signal.getsignal(name) for name in names]
+
+    names = signal.SIGINT, signal.SIGTERM
+    before, handlers = len(os.listdir("/proc/self/fd")), [signal.signal(name, print) for name in names]
+    try:
+        found = run_tasks(task, 3, 3)
+    finally:
+        for name, handler in zip(names, handlers):
+            signal.signal(name, handler)
+    assert found == [(before + len(["tasks", "answers"]), [signal.SIG_DFL] * 2)] * 3
+
+
+def test_a_long_task_outlives_its_parent() -> None:
+    def task(_number: int) -> None:
+        os.write(write, b".")
+        time.sleep(60)
+
+    read, write = os.pipe()
+    parent = os.fork()
+    if not parent:
+        try:
+            with started(task, 1) as answers:
+                answers()
+        finally:
+            os._exit(1)
+    assert os.read(read, 1)
+    os.close(write)
+    os.kill(parent, signal.SIGKILL)
+    os.waitpid(parent, 0)
+    assert select.select([read], [], [], 30)[0], "the worker still holds its end of the pipe"
+    assert os.read(read, 1) == b""
+    os.close(read)
+
+
 def test_a_worker_that_somebody_else_waited_for_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     workers._end(2**22 + 1)
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    kill = os.kill
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "kill", lambda pid, number: (kill(pid, number), os.waitpid(pid, 0)))
+        workers._end(child)
     with pytest.raises(PermissionError):
         monkeypatch.setattr(os, "kill", _refuse)
         workers._end(1)

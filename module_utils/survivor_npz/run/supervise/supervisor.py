@@ -70,7 +70,7 @@ class Supervisor:
     def start(self) -> None:
         """Start the script in a session of its own. Raises OSError."""
         libc = ctypes.CDLL(None, use_errno=True)
-        libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        libc.prctl(_PR_SET_CHILD_SUBREAPER, True)
         environment = dict(os.environ, PYTHONUNBUFFERED="1", PWD=self._job["dir"])
         environment.update(self._job.get("environment", {}))
         environment[MARK] = self.run.record["run"]
