@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def test_record_tells_what_was_run_on_which_npz(place: Place) -> None:
 def test_arguments_pass_no_shell_and_the_script_finds_what_it_expects(place: Place) -> None:
     place.script(
         """printf '<%s>' "$@" > arguments; pwd > where; env > environment; cat > input
-        ps -o pid=,sid= -p $$ > session"""
+        ps -o pid=,sid= -p $$ > session; readlink /proc/$$/fd/0 > stdin"""
     )
     odd = ["$HOME", "a b", "*", "; touch pwned", "~", ""]
     place.run(*odd, environment={"SURVIVOR_NPZ_PROVEN_SHA256": "abc"})
@@ -49,8 +50,19 @@ def test_arguments_pass_no_shell_and_the_script_finds_what_it_expects(place: Pla
     environment = (place.dir / "environment").read_text().splitlines()
     assert {"PYTHONUNBUFFERED=1", "SURVIVOR_NPZ_PROVEN_SHA256=abc", f"PWD={place.dir}"} <= set(environment)
     assert (place.dir / "input").read_bytes() == b""
+    assert (place.dir / "stdin").read_text() == "/dev/null\n"
     pid, session = (place.dir / "session").read_text().split()
     assert pid == session
+
+
+def test_a_script_that_is_no_shell_finds_another_directory_or_its_lines_are_mixed_up(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = 'for _ in range(500): os.write(1, b"out\\n"), os.write(2, b"err\\n")'
+    place.script("").write_text(f"#!{sys.executable}\nimport os\nprint(os.environ['PWD'])\n{lines}\n")
+    monkeypatch.setenv("PWD", "/")
+    assert place.run()["verdict"] == "ok"
+    assert place.log() == f"{place.dir}\n".encode() + b"out\nerr\n" * 500
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o644])

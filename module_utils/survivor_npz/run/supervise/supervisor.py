@@ -85,8 +85,7 @@ class Supervisor:
                 stderr=subprocess.PIPE if self._outputs else subprocess.STDOUT,
                 start_new_session=True,
                 # If this process is killed, the script must not go on without lock and time limit.
-                preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0),  # noqa: PLW1509
-                bufsize=0,
+                preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),  # noqa: PLW1509
             )
 
         try:

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""Columns of numbers at the edges of float32: what it changes is counted, what it can't hold is refused quietly."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+from ansible.module_utils.survivor_npz.arrays.arrays import make_arrays
+from ansible.module_utils.survivor_npz.survivors.table import Table, make_group
+from shapes import shape_c
+
+
+def table(key: str, *values: Any) -> Table:
+    """Records that differ in one value."""
+    records = [{**shape_c(number), key: value} for number, value in enumerate(values)]
+    return Table([make_group(records)], len(records))
+
+
+def test_numpy_warns_on_the_screen_of_a_number_that_is_refused() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        arrays, tally = make_arrays(table("score", 1.0, 1e39), "registry")
+    assert (tally.bad_records, "score" in arrays) == (1, False)
+    assert "too large for float32" in tally.faults[0].what
+
+
+def test_zeros_count_as_vanished() -> None:
+    arrays, tally = make_arrays(table("score", 1e-50, 0.0, 0, 1.0, -1e-50, 1e-45), "registry")
+    assert tally.counts["vanished", "score"] == 2
+    assert [bool(value) for value in arrays["score"]] == [False, False, False, True, False, True]
+
+
+@pytest.mark.parametrize("key", ["forward_match_rate", "reverse_match_rate"])
+def test_a_match_array_is_made_without_the_one_that_it_borrows_from(key: str) -> None:
+    arrays, tally = make_arrays(table(key, 0.5, "0.5"), "registry")
+    assert (tally.bad_records, {"forward_matches", "reverse_matches"} & arrays.keys()) == (1, set())
