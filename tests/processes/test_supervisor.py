@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -141,10 +142,12 @@ def test_script_that_daemonises_does_not_hold_the_verdict_back(place: Place) -> 
     assert control.query(str(place.dir))["running"] is False
 
 
-def test_script_killed_by_a_signal_is_no_success(place: Place) -> None:
-    place.script("kill -9 $$")
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
+def test_script_killed_by_a_signal_is_no_success(place: Place, number: signal.Signals) -> None:
+    place.script(f"kill -{number:d} $$")
     record = place.run()
-    assert (record["verdict"], record["exit_code"], record["signal"]) == ("failed", 137, "SIGKILL")
+    assert (record["verdict"], record["exit_code"]) == ("failed", 128 + number)
+    assert record["signal"] == number.name
 
 
 def test_exit_code_0_without_the_files_it_should_write_is_no_success(place: Place) -> None:

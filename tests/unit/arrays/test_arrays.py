@@ -32,6 +32,22 @@ def test_zeros_count_as_vanished() -> None:
     assert [bool(value) for value in arrays["score"]] == [False, False, False, True, False, True]
 
 
+def test_a_rate_vanishes_unseen_or_a_good_one_is_refused_with_a_bad_one() -> None:
+    arrays, tally = make_arrays(table("forward_match_rate", 1e-50, 0.0, 1), "registry")
+    assert tally.counts["vanished", "forward_match_rate"] == 1
+    assert arrays["forward_matches"].tolist() == [0.0, 0.0, 1.0]
+    tally = make_arrays(table("forward_match_rate", 0, 1, 0.0, 1.0, 1.5), "registry")[1]
+    assert [fault.record for fault in tally.faults] == [4]
+
+
+def test_fields_that_are_not_wrong_are_counted_as_more_of_them() -> None:
+    record = {**shape_c(1), "score": "x", "offset": "y"}
+    for more, expected in (({}, False), ({"bidirectional_count": "z"}, True)):
+        found = make_arrays(Table([make_group([{**record, **more}])], 1), "registry")[1]
+        assert ("; and 1 more of its fields" in found.faults[0].what) == expected
+        assert ("more of its fields" in found.faults[0].what) == expected
+
+
 @pytest.mark.parametrize("key", ["forward_match_rate", "reverse_match_rate"])
 def test_a_match_array_is_made_without_the_one_that_it_borrows_from(key: str) -> None:
     arrays, tally = make_arrays(table(key, 0.5, "0.5"), "registry")
