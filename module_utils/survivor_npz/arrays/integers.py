@@ -75,8 +75,7 @@ def ranges(checker: Checker, field: Field) -> NDArray[Any] | None:
     falling = array < 0
     if falling.any():
         falling &= column.mask(lambda value: type(value) is not int)
-        if falling.any():
-            checker.tally.counts["falling", field.key] = column.count(falling)
+        checker.tally.counts["falling", field.key] = column.count(falling)
     return column.expand(array)
 
 

@@ -40,6 +40,12 @@ def test_a_rate_vanishes_unseen_or_a_good_one_is_refused_with_a_bad_one() -> Non
     assert [fault.record for fault in tally.faults] == [4]
 
 
+def test_a_plain_name_counts_as_a_hybrid() -> None:
+    tally = make_arrays(table("prng_type", "lcg32", "lcg32_hybrid"), "legacy")[1]
+    found = {name: count for (what, name), count in tally.counts.items() if what == "hybrid_as_base"}
+    assert found == {"lcg32_hybrid": 1}
+
+
 def test_fields_that_are_not_wrong_are_counted_as_more_of_them() -> None:
     record = {**shape_c(1), "score": "x", "offset": "y"}
     for more, expected in (({}, False), ({"bidirectional_count": "z"}, True)):

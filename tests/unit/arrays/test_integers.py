@@ -30,6 +30,8 @@ def test_an_integer_wraps_or_is_refused_too_early(key: str, low: int, high: int)
     array, tally = made(key, low, high, 0)
     assert array.tolist() == [low, high, 0]
     assert not tally.faults
+    array, tally = made(key, low, high, {})
+    assert (array, [fault.record for fault in tally.faults]) == (None, [2])
     for value in (low - 1, high + 1, 2**70, -(2**70)):
         array, tally = made(key, 0, value)
         assert array is None
@@ -80,6 +82,7 @@ def test_a_range_is_read_as_another(value: Any, difference: int | None) -> None:
 def test_a_falling_range_is_not_counted_or_a_negative_number_is() -> None:
     _array, tally = made("skip_range", -5, "9-5", [9, 5], "5-9")
     assert tally.counts["falling", "skip_range"] == 2
+    assert made("skip_range", "5-4")[1].counts["falling", "skip_range"] == 1
     for values in ((-5, 5), ("5-5", [7, 7])):
         assert made("skip_range", *values)[1].counts["falling", "skip_range"] == 0
 
@@ -183,6 +186,11 @@ def test_a_base_that_nobody_asks_for_is_an_error() -> None:
         Table([make_group([*records, without(records[0], "prng_type", "prng_base")])], 3), "registry"
     )
     assert [fault.what for fault in tally.faults] == ["prng_type is missing: and so is prng_base"]
+    arrays, tally = make_arrays(Table([make_group([{**whole, "prng_type": 5}, records[1]])], 2), "registry")
+    assert "prng_type" not in arrays
+    assert [str(fault) for fault in tally.faults] == [
+        "record 0 (seed 1): prng_type = 5: the name of a PRNG is needed"
+    ]
 
 
 def test_a_name_that_disagrees_or_is_derived_is_not_told() -> None:

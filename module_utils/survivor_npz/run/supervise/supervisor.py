@@ -133,6 +133,7 @@ class Supervisor:
         """Supervise until the end; returns the exit code for our own caller."""
         drain_until = 0.0
         while True:
+            wait: float | None = 0.1
             past_limit = self._deadline is not None and time.monotonic() >= self._deadline
             if past_limit:
                 limit = f"Step 2.5 passed its time limit of {self._job['timeout']:g} s and was stopped"
@@ -140,15 +141,13 @@ class Supervisor:
             if self._ended_by is not None:
                 if self._press():
                     break
-                wait = 0.1
             elif self._code is not None:
                 # A child that outlives the script may hold its output open for hours.
                 drain_until = drain_until or time.monotonic() + DRAIN_TIME
                 if self._output.over(time.monotonic() >= drain_until, past_limit):
                     break
-                wait = 0.1
             else:
-                wait = max(0.0, self._deadline - time.monotonic()) if self._deadline is not None else 3600.0
+                wait = None if self._deadline is None else self._deadline - time.monotonic()
             for key, _ in self._selector.select(wait):
                 if key.fd == self._wakeup:
                     os.read(self._wakeup, 512)
