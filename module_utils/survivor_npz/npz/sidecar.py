@@ -15,7 +15,7 @@ from ansible.module_utils.survivor_npz.npz import schema
 Sidecar = dict[str, Any]
 
 _OLD_CONVERTER = 3  # its last major version
-_KINDS = {"source": dict, "left_out": dict, "defaulted": dict, "warnings": list, "survivor_count": int}
+_KINDS = {"left_out": dict, "defaulted": dict, "warnings": list, "survivor_count": int}
 
 
 def records_npz(content: Sidecar | None, sha256: str) -> bool:

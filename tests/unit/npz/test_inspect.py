@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from ansible.module_utils.survivor_npz.npz import inspect
 from ansible.module_utils.survivor_npz.npz.inspect import read_info, read_whole
-from ansible.module_utils.survivor_npz.npz.sidecar import is_old_converters, records_npz, source_of
 
 Members = list[tuple[str, bytes]]
 
@@ -127,59 +126,6 @@ def test_an_older_schema_is_told_as_another(tmp_path: Path, names: list[str], ve
     path = tmp_path / "x.npz"
     np.savez(path, **dict[str, Any]({name: np.zeros(3) for name in names}))
     assert (read_whole(str(path)).schema_version, read_info(str(path)).survivor_count) == (version, 3)
-
-
-WHOLE: dict[str, Any] = {
-    "npz_sha256": "a",
-    "source": {"size": 1, "mtime_ns": 2, "sha256": "b"},
-    "left_out": {},
-    "defaulted": {},
-    "warnings": [],
-    "survivor_count": 3,
-}
-
-
-def test_half_a_sidecar_is_believed() -> None:
-    assert records_npz(WHOLE, "a")
-    assert not records_npz(WHOLE, "b")
-    assert not records_npz(None, "a")
-    for key in WHOLE:
-        assert not records_npz({k: value for k, value in WHOLE.items() if k != key}, "a"), key
-        assert not records_npz({**WHOLE, key: "a" if key != "npz_sha256" else "b"}, "a"), key
-    for key in WHOLE["source"]:
-        broken = {k: value for k, value in WHOLE["source"].items() if k != key}
-        assert not records_npz({**WHOLE, "source": broken}, "a"), key
-    assert source_of(WHOLE) == (1, 2)
-    for nothing in (
-        None,
-        {},
-        {"source": 1},
-        {"source": {"size": 1}},
-        {"source": {"size": "1", "mtime_ns": 2}},
-    ):
-        assert source_of(nothing) is None
-
-
-OLD: dict[str, Any] = {"version": "3.1.0", "output_size_bytes": 9, "survivor_count": 5}
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"version": "4.0.0"},
-        {"version": None},
-        {"version": "v3"},
-        {"output_size_bytes": 8},
-        {"survivor_count": 4},
-        {"npz_sha256": None},
-    ],
-)
-def test_another_program_passes_for_the_old_converter(change: dict[str, Any]) -> None:
-    assert is_old_converters(OLD, 9, 5)
-    assert is_old_converters({**OLD, "version": 2}, 9, 5)
-    assert not is_old_converters({**OLD, **change}, 9, 5)
-    assert not is_old_converters({**OLD, "survivor_count": None}, 9, None)
-    assert not is_old_converters(None, 9, 5)
 
 
 def test_bytes_before_an_archive_that_counts_them_are_no_fault(tmp_path: Path) -> None:

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import selectors
 import signal
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.module_utils.survivor_npz.run.supervise import supervisor
+from ansible.module_utils.survivor_npz.run.supervise import main, supervisor
 from ansible.module_utils.survivor_npz.run.supervise.supervisor import Supervisor
+from module_run import in_fork
 
 FIRST, LATER = (11, 1), (12, 2)
 
@@ -79,3 +82,17 @@ def test_a_second_reason_counts_or_a_script_that_has_ended_is_stopped(stopping: 
     one._ended_by, one._code = None, 0
     one.stop("stopped", "Step 2.5 was stopped", 143)
     assert one._ended_by is None
+
+
+def test_a_signal_keeps_the_supervisor_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, select = tmp_path / "looks", selectors.PollSelector.select
+
+    def counted(self: selectors.PollSelector, timeout: float | None = None) -> Any:
+        with looks.open("ab") as file:
+            file.write(b".")
+        return select(self, timeout)
+
+    monkeypatch.setattr(selectors.PollSelector, "select", counted)
+    job = {"dir": str(tmp_path), "command": ["bash", "-c", "kill -HUP $PPID; sleep 0.3"]}
+    assert in_fork(lambda: main.supervise(job, (), lambda _told: None)) == (None, 0)
+    assert 1 < looks.stat().st_size < 50
