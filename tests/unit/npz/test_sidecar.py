@@ -9,6 +9,7 @@ from typing import Any, Iterator
 
 import pytest
 from ansible.module_utils.survivor_npz.npz.sidecar import (
+    dump,
     is_by_old_converter,
     is_old_converters,
     records_npz,
@@ -98,3 +99,7 @@ def test_an_npz_older_than_the_json_passes_for_made_from_it(
     assert not is_by_old_converter(content, 9, 5, ("/pipeline/s.json", 8, 0))
     assert not is_by_old_converter(content, 9, 5, ("/pipeline/t.json", 7, 0))
     assert not is_by_old_converter({**content, "converted_at": 1}, 9, 5, ("/pipeline/s.json", 7, 0))
+
+
+def test_a_sidecar_is_one_long_line() -> None:
+    assert dump({"a": [1]}) == b'{\n  "a": [\n    1\n  ]\n}\n'
