@@ -7,6 +7,7 @@ import io
 import struct
 import zipfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,8 @@ DENSE, USUAL = (1, 9), (-1, 8)
     [
         (range(0, 4000), DENSE),
         (range(0, 16_000, 4), DENSE),
+        (range(2**31, 2**31 + 4000), DENSE),
+        (range(100, 104), DENSE),
         ([*range(0, 15_996, 4), 15_997], USUAL),
         (range(0, 20_000, 5), USUAL),
         ([*range(3999), 3998], USUAL),
@@ -86,6 +89,33 @@ def test_seeds_are_deflated_the_slow_or_the_large_way(seeds: Any, how: tuple[int
     numbers = column.astype("<i4")
     other = pack_column(TRIALS, [numbers])
     assert other.data == deflated(array_header("<i4", len(column)) + numbers.tobytes(), *USUAL)
+
+
+def test_equal_columns_are_deflated_twice() -> None:
+    columns = {field.array: [np.full(3, number, field.dtype)] for number, field in enumerate(FIELDS)}
+    assert all(twin.array == name for name, twin in write._find_twins(columns).items())
+    columns["score"] = [np.full(3, 1, SCORE.dtype)]
+    assert write._find_twins(columns)["score"].array == "forward_matches"
+    columns["forward_matches"], columns["score"] = [np.zeros(3, SCORE.dtype)], [-np.zeros(3, SCORE.dtype)]
+    assert write._find_twins(columns)["score"].array == "score", "0.0 equals -0.0 and has other bytes"
+
+
+@pytest.mark.parametrize("asked", [2, 99])
+def test_more_threads_start_than_are_of_use_or_packed_columns_stay_in_memory(
+    monkeypatch: pytest.MonkeyPatch, asked: int
+) -> None:
+    pools: list[int] = []
+
+    def pool(threads: int) -> ThreadPoolExecutor:
+        pools.append(threads)
+        return ThreadPoolExecutor(threads)
+
+    monkeypatch.setattr(write, "ThreadPoolExecutor", pool)
+    columns = {field.array: [np.zeros(3, field.dtype)] for field in FIELDS}
+    kinds = {field.dtype for field in FIELDS}
+    members = write.pack_columns(columns, asked)
+    assert (columns, list(members)) == ({}, [field.array for field in FIELDS])
+    assert pools == [min(asked, len(kinds))]
 
 
 def test_a_step_down_between_two_parts_is_not_seen() -> None:

@@ -11,8 +11,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.module_utils.survivor_npz.run.supervise import main, supervisor
+from ansible.module_utils.survivor_npz.run.supervise import home, main, processes, supervisor
 from ansible.module_utils.survivor_npz.run.supervise.supervisor import Supervisor
+from launch import until
 from module_run import in_fork
 
 FIRST, LATER = (11, 1), (12, 2)
@@ -82,6 +83,21 @@ def test_a_second_reason_counts_or_a_script_that_has_ended_is_stopped(stopping: 
     one._ended_by, one._code = None, 0
     one.stop("stopped", "Step 2.5 was stopped", 143)
     assert one._ended_by is None
+
+
+def test_a_supervisor_that_fails_loses_what_the_script_said_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(one: Supervisor) -> int:
+        until(lambda: processes.look_at(one._pid) is None, "the end of the script")
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Supervisor, "watch", fails)
+    job = {"dir": str(tmp_path), "command": ["echo", "last words"]}
+    code = in_fork(lambda: main.supervise(job, (), lambda _told: None))
+    assert code == (None, supervisor.EXIT_TROUBLE)
+    record = home.read_json(str(Path(home.records(str(tmp_path))[-1], "record.json")))
+    assert (record["verdict"], record["tail"]) == ("failed", ["last words"])
 
 
 def test_a_signal_keeps_the_supervisor_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

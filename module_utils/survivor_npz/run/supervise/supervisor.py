@@ -161,7 +161,6 @@ class Supervisor:
         until = time.monotonic() + EXIT_TIME
         while (left := family(self.run.record["run"], os.getpid())) and time.monotonic() < until:
             time.sleep(0.05)
-            self._reap()
         return left
 
     def end(self, trouble: str = "") -> int:
