@@ -172,6 +172,11 @@ def test_a_long_task_outlives_its_parent() -> None:
     os.close(read)
 
 
+def test_a_worker_whose_parent_died_at_once_takes_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    assert "without an answer" in refusal(lambda number: number).message
+
+
 def test_a_worker_that_somebody_else_waited_for_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     workers._end(2**22 + 1)
     child = os.fork()
