@@ -69,7 +69,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Start the script in a session of its own. Raises OSError."""
-        libc = ctypes.CDLL(None, use_errno=True)
+        libc = ctypes.CDLL(None)
         libc.prctl(_PR_SET_CHILD_SUBREAPER, True)
         environment = dict(os.environ, PYTHONUNBUFFERED="1", PWD=self._job["dir"])
         environment.update(self._job.get("environment", {}))
