@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +118,10 @@ def test_a_lease_is_kept_that_a_running_step_2_5_forbids(
         control.take_lease(str(tmp_path), "token", "me", 60, seen=0)
     assert refused.value.note == {"running": True, "run": "r"}
     assert lease.read(str(tmp_path))["ended"] is True
+
+
+def test_a_supervisor_that_hangs_up_is_a_traceback() -> None:
+    mine, its = socket.socketpair()
+    with mine, its:
+        its.shutdown(socket.SHUT_WR)
+        assert control._ask(mine, {"dir": "/"}) == {}

@@ -14,6 +14,7 @@ import pytest
 from ansible.module_utils.survivor_npz.common.boot import boot_id
 from ansible.module_utils.survivor_npz.run import log_reader
 from ansible.module_utils.survivor_npz.run.control import RunError
+from ansible.module_utils.survivor_npz.run.supervise.clocks import uptime
 from ansible.module_utils.survivor_npz.run.supervise.processes import look_at
 
 RUN = "20260101T000000Z-1"
@@ -78,7 +79,7 @@ def test_a_run_whose_supervisor_died_passes_for_running_or_has_no_verdict(room: 
 
 @pytest.mark.parametrize(
     ("offset", "data", "following"),
-    [(0, TEXT, 8), (4, b"two\n", 8), (-2, b"o\n", 8), (-1000, TEXT, 8), (99, b"", 99)],
+    [(0, TEXT, 8), (4, b"two\n", 8), (-2, b"o\n", 8), (-1, b"\n", 8), (-1000, TEXT, 8), (99, b"", 99)],
 )
 def test_a_log_is_read_from_another_byte(room: Room, offset: int, data: bytes, following: int) -> None:
     room.record("ended")
@@ -116,4 +117,17 @@ def test_a_word_about_a_run_is_missing_or_each_read_leaves_a_file_open(room: Roo
     room.record("ended")
     answer = room.read()
     assert (answer["elapsed"], answer["pid"], answer["log_cut"]) == (0.0, 77, None)
+    room.record("ended", run=RUN, elapsed=12.5, log_cut=5)
+    answer = room.read()
+    assert (answer["elapsed"], answer["log_cut"]) == (12.5, 5)
     assert len(os.listdir("/proc/self/fd")) == opened
+
+
+def test_a_run_has_another_age_or_was_silent_before_its_last_word(room: Room) -> None:
+    me = look_at(os.getpid())
+    assert me
+    room.record("running")
+    os.utime(room.log, (time.time() + 100,) * 2)
+    answer = room.read()
+    assert abs(answer["elapsed"] - (uptime() - me[1] / os.sysconf("SC_CLK_TCK"))) < 5
+    assert answer["silent"] == 0.0
