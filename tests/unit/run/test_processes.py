@@ -130,3 +130,14 @@ def test_a_grandchild_is_missed() -> None:
         assert len(found) == 2 and parent.pid in {pid for pid, _ in found}
         for one in found:
             processes.send(one, signal.SIGKILL)
+
+
+def test_a_process_that_ended_meanwhile_is_found_or_one_is_younger_than_nothing(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "uptime", lambda: 0.0)
+    monkeypatch.setattr(processes, "command_of", lambda pid, _limit: "y" * 1000 if pid == child.pid else "")
+    (found,) = processes.matching("y", set())
+    assert (found["age"], found["command"]) == (0.0, "y" * 300)
+    monkeypatch.setattr(processes, "look_at", lambda _pid: None)
+    assert processes.matching("y", set()) == []
