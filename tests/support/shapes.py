@@ -9,6 +9,7 @@ from typing import Any, Dict, List
 
 import numpy as np
 from ansible.module_utils.survivor_npz.convert import api, freshness
+from ansible.module_utils.survivor_npz.survivors.table import Table, make_group
 from numpy.typing import NDArray
 
 Record = Dict[str, Any]
@@ -59,6 +60,11 @@ def without(record: Record, *keys: str) -> Record:
     return {key: value for key, value in record.items() if key not in keys}
 
 
+def table_of(*records: Record) -> Table:
+    """The records as a table in one group."""
+    return Table([make_group(list(records))], len(records))
+
+
 def shape_a(seed: int = 7, **more: Any) -> Record:
     """No match rates, and a count as score."""
     return {**without(shape_c(seed), "forward_match_rate", "reverse_match_rate"), "score": 361000, **more}
@@ -96,6 +102,11 @@ class Bench:
         """The sidecar."""
         content: Dict[str, Any] = json.loads((self.npz.parent / "s.meta.json").read_text())
         return content
+
+    def source(self) -> Dict[str, Any]:
+        """The JSON as a pin records it."""
+        status = self.json.stat()
+        return {"path": str(self.json), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
     def names(self) -> List[str]:
         """Every file in the directory, but for the locks."""

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.survivor_npz.arrays.arrays import make_arrays
-from ansible.module_utils.survivor_npz.survivors.table import Table, make_group
-from shapes import shape_c
+from ansible.module_utils.survivor_npz.survivors.table import Table
+from shapes import shape_c, table_of
 
 
 def table(key: str, *values: Any) -> Table:
     """Records that differ in one value."""
     records = [{**shape_c(number), key: value} for number, value in enumerate(values)]
-    return Table([make_group(records)], len(records))
+    return table_of(*records)
 
 
 def test_numpy_warns_on_the_screen_of_a_number_that_is_refused() -> None:
@@ -49,7 +49,7 @@ def test_a_plain_name_counts_as_a_hybrid() -> None:
 def test_fields_that_are_not_wrong_are_counted_as_more_of_them() -> None:
     record = {**shape_c(1), "score": "x", "offset": "y"}
     for more, expected in (({}, False), ({"bidirectional_count": "z"}, True)):
-        found = make_arrays(Table([make_group([{**record, **more}])], 1), "registry")[1]
+        found = make_arrays(table_of({**record, **more}), "registry")[1]
         assert ("; and 1 more of its fields" in found.faults[0].what) == expected
         assert ("more of its fields" in found.faults[0].what) == expected
 

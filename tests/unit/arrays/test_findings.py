@@ -11,12 +11,11 @@ from ansible.module_utils.survivor_npz.arrays import findings
 from ansible.module_utils.survivor_npz.arrays.arrays import make_arrays
 from ansible.module_utils.survivor_npz.arrays.findings import Fault, Names, Seen, Tally
 from ansible.module_utils.survivor_npz.convert import checks
-from ansible.module_utils.survivor_npz.survivors.table import Table, make_group
-from shapes import shape_c, without
+from shapes import shape_c, table_of, without
 
 
 def tally_of(records: list[dict[str, Any]], encoding: str = "registry") -> Tally:
-    return make_arrays(Table([make_group(records)], len(records)), encoding)[1]
+    return make_arrays(table_of(*records), encoding)[1]
 
 
 def shown(tally: Tally) -> Any:

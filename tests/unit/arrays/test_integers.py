@@ -10,14 +10,13 @@ import pytest
 from ansible.module_utils.survivor_npz.arrays.arrays import make_arrays
 from ansible.module_utils.survivor_npz.arrays.findings import Tally
 from ansible.module_utils.survivor_npz.arrays.prng import id_of
-from ansible.module_utils.survivor_npz.survivors.table import Table, make_group
-from shapes import shape_c, without
+from shapes import shape_c, table_of, without
 
 
 def made(key: str, *values: Any, encoding: str = "registry") -> tuple[Any, Tally]:
     """The array that these values of a key become, None if one is refused."""
     records = [{**shape_c(1), key: value} for value in values]
-    arrays, tally = make_arrays(Table([make_group(records)], len(records)), encoding)
+    arrays, tally = make_arrays(table_of(*records), encoding)
     array = {"seed": "seeds", "forward_match_rate": "forward_matches"}.get(key, key)
     return arrays.get(array), tally
 
@@ -143,7 +142,7 @@ def test_a_rate_is_borrowed_that_is_there() -> None:
     both = {**shape_c(1), "forward_match_rate": 0.25, "reverse_match_rate": 0.5}
     records = [both, without(both, "forward_match_rate"), without(both, "reverse_match_rate")]
     records.append(without(records[1], "reverse_match_rate"))
-    arrays, tally = make_arrays(Table([make_group(records)], 4), "registry")
+    arrays, tally = make_arrays(table_of(*records), "registry")
     assert arrays["forward_matches"].tolist() == [0.25, 0.5, 0.25, 0]
     assert arrays["reverse_matches"].tolist() == [0.5, 0.5, 0.25, 0]
     assert (
@@ -174,19 +173,15 @@ def test_a_base_that_nobody_asks_for_is_an_error() -> None:
         {**whole, "prng_base": [1]},
         {**without(whole, "prng_type"), "prng_base": "lcg32"},
     ]
-    arrays, tally = make_arrays(Table([make_group(records)], 2), "registry")
+    arrays, tally = make_arrays(table_of(*records), "registry")
     assert (arrays["prng_type"].tolist(), tally.faults) == ([4, 4], [])
-    arrays, tally = make_arrays(
-        Table([make_group([*records, without(records[0], "prng_type")])], 3), "registry"
-    )
+    arrays, tally = make_arrays(table_of(*records, without(records[0], "prng_type")), "registry")
     assert "prng_type" not in arrays
     (fault,) = tally.faults
     assert (fault.record, fault.what) == (2, "prng_base = [1]: the name of a PRNG is needed")
-    arrays, tally = make_arrays(
-        Table([make_group([*records, without(records[0], "prng_type", "prng_base")])], 3), "registry"
-    )
+    arrays, tally = make_arrays(table_of(*records, without(records[0], "prng_type", "prng_base")), "registry")
     assert [fault.what for fault in tally.faults] == ["prng_type is missing: and so is prng_base"]
-    arrays, tally = make_arrays(Table([make_group([{**whole, "prng_type": 5}, records[1]])], 2), "registry")
+    arrays, tally = make_arrays(table_of({**whole, "prng_type": 5}, records[1]), "registry")
     assert "prng_type" not in arrays
     assert [str(fault) for fault in tally.faults] == [
         "record 0 (seed 1): prng_type = 5: the name of a PRNG is needed"
@@ -206,12 +201,12 @@ def test_a_name_that_disagrees_or_is_derived_is_not_told() -> None:
         without(variable, "prng_type"),
         {**constant, "prng_type": "strange"},
     ]
-    arrays, tally = make_arrays(Table([make_group(records)], len(records)), "registry")
+    arrays, tally = make_arrays(table_of(*records), "registry")
     assert arrays["prng_type"].tolist() == [4, 4, 5, 5, 4, 5, 0]
     assert tally.counts["disagreeing", "prng_type"] == 2
     assert tally.counts["from_base", "prng_type"] == 2
     assert {name: (one.count, one.first) for name, one in tally.unknown_prng.kept().items()} == {
         "strange": (1, 6)
     }
-    _arrays, legacy = make_arrays(Table([make_group(records[:6])], 6), "legacy")
+    _arrays, legacy = make_arrays(table_of(*records[:6]), "legacy")
     assert legacy.counts["hybrid_as_base", "lcg32_hybrid"] == 3

@@ -150,10 +150,8 @@ def test_a_pin_holds_while_the_json_is_the_one_that_it_ignored(bench: Bench) -> 
     first = bench.again().sha256
     rewrite(bench, T0 + SECOND)
     second = bench.again().sha256
-    status = bench.json.stat()
-    ignored = {"path": str(bench.json), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
     switch.stage_previous(names, first, sidecars=True)
-    switch.activate(names, first, replaces=second, sidecars=True, pin=ignored)
+    switch.activate(names, first, replaces=second, sidecars=True, pin=bench.source())
     outcome = bench.again()
     assert (outcome.reason, outcome.changed, outcome.sha256) == ("pinned", False, first)
     touch(bench.json, T0 + 2 * SECOND)
@@ -167,9 +165,7 @@ def test_garbage_that_a_rollback_brought_stayed_pinned_for_good(bench: Bench) ->
     bench.again()
     bench.npz.write_bytes(b"not an NPZ")
     touch(bench.npz, T0 + SECOND)
-    status = bench.json.stat()
-    ignored = {"path": str(bench.json), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
-    switch.write_pin(names, hashlib.sha256(b"not an NPZ").hexdigest(), ignored)
+    switch.write_pin(names, hashlib.sha256(b"not an NPZ").hexdigest(), bench.source())
     outcome = bench.again()
     assert (outcome.reason, outcome.changed) == ("corrupt", True)
     assert not Path(names.pinned).exists()

@@ -153,13 +153,11 @@ def test_an_npz_other_than_the_recorded_one_was_only_a_note(bench: Bench) -> Non
 
 def pin_live(bench: Bench, **more: Any) -> None:
     """Pin the live NPZ against the JSON as it is, with the JSON's mtime, as a rollback does."""
-    status = bench.json.stat()
-    source = {"path": str(bench.json), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
-    names = Names(str(bench.npz))
+    names, source = Names(str(bench.npz)), bench.source()
     pin.write_pin(names, bench.again(check=True).sha256, source)
     path = Path(names.pinned)
     path.write_text(json.dumps({**json.loads(path.read_text()), **more}))
-    touch(bench.npz, status.st_mtime_ns)
+    touch(bench.npz, source["mtime_ns"])
 
 
 @pytest.mark.parametrize("mtime_ns", [T0, T0 - SECOND], ids=["the same mtime", "an older mtime"])
